@@ -1,0 +1,94 @@
+"""Every error this package raises on purpose, and the one warning.
+
+* MLSTACError
+  x CollectionError                 the collection as a whole
+    + CollectionNotFoundError       nothing to open at this address
+    + InvalidCollectionError        something is there, and it is no readable collection
+    + UnknownNameError              a split, column or band the collection does not have
+  x SampleError                     one sample; the others stay readable
+    + MissingSampleError            the file should be there and is not
+    + CorruptSampleError            the bytes are not what their header claims
+    + SchemaMismatchError           the sample does not fit its neighbours, where that matters
+  x LinkRefusedError                a link of the collection leads where it may not
+  x StoreError                      the network, the disk or the bucket failed
+  x MissingExtraError               an optional dependency is not installed
+  x UnsupportedDtypeError           a framework cannot hold the stored values exactly
+
+Each leaf also inherits the builtin it resembles, so `except FileNotFoundError` works as well.
+Every error holds one string, so it crosses process borders unharmed.
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "CollectionError",
+    "CollectionNotFoundError",
+    "CollectionWarning",
+    "CorruptSampleError",
+    "InvalidCollectionError",
+    "LinkRefusedError",
+    "MLSTACError",
+    "MissingExtraError",
+    "MissingSampleError",
+    "SampleError",
+    "SchemaMismatchError",
+    "StoreError",
+    "UnknownNameError",
+    "UnsupportedDtypeError",
+]
+
+
+class MLSTACError(Exception):
+    """Base of everything this package raises on purpose."""
+
+
+class CollectionError(MLSTACError):
+    """The collection as a whole cannot be used as asked."""
+
+
+class CollectionNotFoundError(CollectionError, FileNotFoundError):
+    """Nothing to open at the address; the message lists where was looked, and for what."""
+
+
+class InvalidCollectionError(CollectionError, ValueError):
+    """`main.json` cannot be read, or describes nothing that could be opened."""
+
+
+class UnknownNameError(CollectionError, LookupError):
+    """A split, column or band that the collection does not have; the message lists those it has."""
+
+
+class SampleError(MLSTACError):
+    """One sample cannot be had. The others stay readable and keep their index."""
+
+
+class MissingSampleError(SampleError, FileNotFoundError):
+    """A sample that should exist is not there."""
+
+
+class CorruptSampleError(SampleError, ValueError):
+    """A sample whose bytes are not what its header claims, or whose header makes no sense."""
+
+
+class SchemaMismatchError(SampleError, ValueError):
+    """A sample whose tensors differ from the rest of its split where one schema is needed."""
+
+
+class LinkRefusedError(MLSTACError, PermissionError):
+    """A link inside a collection leads out of it; `trust_links=True` follows it anyway."""
+
+
+class StoreError(MLSTACError, OSError):
+    """Reading or writing failed below us: network, disk, bucket, permissions."""
+
+
+class MissingExtraError(MLSTACError, ImportError):
+    """An optional dependency is missing; the message is the line that installs it."""
+
+
+class UnsupportedDtypeError(MLSTACError, TypeError):
+    """The framework has no dtype for the stored values, and a near one would change them."""
+
+
+class CollectionWarning(UserWarning):
+    """The collection is readable but not quite what it says of itself."""

@@ -1,0 +1,106 @@
+"""Dtypes: the codes of a safetensors header, the numpy (or ml_dtypes) dtypes that hold them, and the
+plain dtypes that widen the exotic ones without loss.
+
+Owns: what exists and what stands in for what. Leaves to others: what a framework can hold (`_frameworks`).
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+import ml_dtypes
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+
+_CODES: dict[str, str] = {
+    "BOOL": "bool",
+    "U8": "uint8",
+    "I8": "int8",
+    "U16": "uint16",
+    "I16": "int16",
+    "U32": "uint32",
+    "I32": "int32",
+    "U64": "uint64",
+    "I64": "int64",
+    "F16": "float16",
+    "F32": "float32",
+    "F64": "float64",
+    "BF16": "bfloat16",
+    "F8_E4M3": "float8_e4m3fn",
+    "F8_E5M2": "float8_e5m2",
+    "F8_E8M0": "float8_e8m0fnu",
+    "F8_E4M3FNUZ": "float8_e4m3fnuz",
+    "F8_E5M2FNUZ": "float8_e5m2fnuz",
+    "C64": "complex64",
+}
+"""The dtype's name by its code in a header. Sub-byte dtypes (F4, F6) are not read."""
+
+
+@cache
+def dtype_of(name: str) -> np.dtype[Any]:
+    """The dtype of a name as numpy or ml_dtypes has it.
+
+    Raises:
+        TypeError: neither has such a dtype.
+
+    Example:
+        >>> dtype_of("uint16"), dtype_of("bfloat16").itemsize
+        (dtype('uint16'), 2)
+    """
+    exotic = getattr(ml_dtypes, name, None)
+    return np.dtype(name if exotic is None else exotic)
+
+
+CODES: dict[str, np.dtype[Any]] = {code: dtype_of(name) for code, name in _CODES.items()}
+"""The dtype by its code in a header, little-endian as the format is."""
+
+
+def is_exotic(dtype: np.dtype[Any]) -> bool:
+    """Whether `dtype` is one that plain numpy, Arrow and stock formats do not know."""
+    return dtype.kind not in "biufc"
+
+
+def plain_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
+    """What Arrow keeps for `dtype`: itself, or the real floats that hold every value of it.
+
+    bfloat16 and float8 become float32; complex64 and complex128 become float32 and float64 with a
+    last axis of 2.
+    """
+    if dtype.kind == "c":
+        return np.dtype(f"float{dtype.itemsize * 4}")
+    return np.dtype(np.float32) if is_exotic(dtype) else dtype
+
+
+def widen(array: Array) -> Array:
+    """`array` in its plain dtype; a view where nothing changes, a copy where bits do.
+
+    Args:
+        array: any shape. Complex input gains a last axis of 2: real, imaginary.
+    """
+    if array.dtype.kind == "c":
+        real = np.ascontiguousarray(array).view(plain_dtype(array.dtype))
+        return real.reshape(*array.shape, 2)
+    return array.astype(plain_dtype(array.dtype), copy=False)
+
+
+def narrow(array: Array, dtype: np.dtype[Any]) -> Array:
+    """The inverse of `widen`: the stored values in their stored `dtype`.
+
+    Args:
+        array: what `widen` made of an array of `dtype`, any shape.
+    """
+    if dtype.kind == "c":
+        real = np.ascontiguousarray(array, dtype=plain_dtype(dtype))
+        return real.view(dtype).reshape(real.shape[:-1])
+    return array.astype(dtype, copy=False)
+
+
+def aligned_empty(shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
+    """An uninitialised C-contiguous array on a 64-byte border, where every framework can view it."""
+    nbytes = int(np.prod(shape, dtype=object)) * dtype.itemsize
+    raw = np.empty(nbytes + 64, np.uint8)
+    start = -raw.ctypes.data % 64
+    return raw[start : start + nbytes].view(dtype).reshape(shape)

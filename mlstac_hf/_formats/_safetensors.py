@@ -1,0 +1,191 @@
+"""The safetensors header: bytes to checked tensor slices.
+
+Owns: what a header may say. Leaves to others: where bytes come from (`stores`), what a sample means
+(`spec`). We read headers ourselves because reading files from a map, into a caller's batch, out of a gzip
+stream or over ranges is beyond the `safetensors` package, which remains the oracle of our tests and the
+writer. Format: https://github.com/huggingface/safetensors#format
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+import numpy as np
+
+from mlstac_hf._formats._dtypes import CODES, Array
+
+PREFIX = 8
+"""Bytes before the header: its length, u64 little-endian."""
+MAX_HEADER = 16 << 20
+"""Bytes. Sample headers stay under 10 KB; safetensors itself allows 100 MB, which is an attack here."""
+
+
+class HeaderError(ValueError):
+    """The header is not one; the message says why, the caller says where."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TensorSlice:
+    """One tensor, as the header places it."""
+
+    dtype: np.dtype[Any]
+    shape: tuple[int, ...]
+    start: int
+    """First byte, counted from the start of the file."""
+    nbytes: int
+
+    @property
+    def size(self) -> int:
+        """Number of elements."""
+        return self.nbytes // self.dtype.itemsize
+
+    def view(self, buffer: memoryview | bytearray, base: int = 0) -> Array:
+        """The tensor as an array over `buffer`, which begins `base` bytes into the file. No copy."""
+        flat = np.frombuffer(buffer, self.dtype, self.size, self.start - base)
+        return flat.reshape(self.shape)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Header:
+    """A checked header: every slice lies in the file, none overlaps, nothing is left over."""
+
+    tensors: Mapping[str, TensorSlice]
+    """By name, in the order they lie in the file."""
+    metadata: Mapping[str, str]
+    """`__metadata__` as stored, texts by key."""
+    nbytes: int
+    """Of the whole file."""
+
+
+def header_length(prefix: bytes, nbytes: int | None = None) -> int:
+    """Length of the JSON after the first 8 bytes.
+
+    Args:
+        prefix: the first bytes of the file, 8 at least.
+        nbytes: size of the file where it is known.
+
+    Raises:
+        HeaderError: there are no 8 bytes, or they claim more than the file or any real header holds.
+    """
+    if len(prefix) < PREFIX:
+        raise HeaderError(f"expected 8 bytes of header length, found {len(prefix)} in all; the file is cut or empty")
+    length = int.from_bytes(prefix[:PREFIX], "little")
+    if nbytes is not None and length > nbytes - PREFIX:
+        raise HeaderError(
+            f"the header claims {length} bytes, but only {nbytes - PREFIX} follow; "
+            f"the file is cut short or is no safetensors{_looks_like(prefix)}"
+        )
+    if length > MAX_HEADER:
+        raise HeaderError(f"the header claims {length} bytes, more than the {MAX_HEADER} allowed{_looks_like(prefix)}")
+    return length
+
+
+def _looks_like(prefix: bytes) -> str:
+    return " (its first bytes are those of gzip)" if prefix[:2] == b"\x1f\x8b" else ""
+
+
+def parse_header(data: bytes, nbytes: int | None = None) -> Header:
+    """Check a header and place its tensors.
+
+    Args:
+        data: the JSON after the 8-byte prefix, all of it.
+        nbytes: size of the whole file, where known; the tensors must fill it exactly.
+
+    Raises:
+        HeaderError: not JSON, an unknown dtype, a shape that does not fit its bytes, slices that
+            overlap, leave holes or lie outside, or metadata that is not text by text.
+    """
+    try:
+        entries = json.loads(data.decode("utf-8"), object_pairs_hook=_unique)
+    except UnicodeDecodeError as error:
+        raise HeaderError(f"the header is not UTF-8 ({error.reason} at byte {PREFIX + error.start})") from None
+    except HeaderError:
+        raise
+    except RecursionError:
+        raise HeaderError("the header is nested too deep") from None
+    except ValueError as error:  # JSONDecodeError, and integers of thousands of digits
+        raise HeaderError(f"the header is not JSON: {error}") from None
+    if not isinstance(entries, dict):
+        raise HeaderError(f"the header is a JSON {type(entries).__name__}, not an object")
+    metadata = entries.pop("__metadata__", None)
+    first = PREFIX + len(data)
+    tensors = sorted(
+        ((name, _slice(name, entry, first)) for name, entry in entries.items()),
+        key=lambda item: (item[1].start, item[1].start + item[1].nbytes),
+    )
+    end = first
+    for name, tensor in tensors:
+        if tensor.start != end:
+            fault = "overlaps the tensor before it" if tensor.start < end else "leaves a hole before it"
+            raise HeaderError(f"tensor {name!r} begins at byte {tensor.start}, expected {end}: it {fault}")
+        end += tensor.nbytes
+    if nbytes is not None and end != nbytes:
+        name = tensors[-1][0] if tensors else "header"
+        raise HeaderError(
+            f"{name!r} ends at byte {end}, but the file has {nbytes}: "
+            + ("it is cut short" if end > nbytes else f"{nbytes - end} bytes belong to nothing")
+        )
+    texts = _texts(metadata)
+    if b"\\u" in data:
+        _check_surrogates(texts)
+    return Header(tensors=dict(tensors), metadata=texts, nbytes=end)
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    entries = dict(pairs)
+    if len(entries) != len(pairs):
+        names = [name for name, _ in pairs]
+        raise HeaderError(f"the key {next(n for n in names if names.count(n) > 1)!r} occurs twice in the header")
+    return entries
+
+
+def _texts(metadata: Any) -> dict[str, str]:
+    if metadata is None:
+        return {}
+    if not isinstance(metadata, dict):
+        raise HeaderError(f"__metadata__ is a JSON {type(metadata).__name__}, not an object")
+    for key, value in metadata.items():
+        if not isinstance(value, str):
+            raise HeaderError(f"__metadata__[{key!r}] is {type(value).__name__}, expected text")
+    return metadata
+
+
+def _check_surrogates(texts: dict[str, str]) -> None:
+    """Refuse half a surrogate pair, which JSON can escape but no encoding can hold."""
+    for key, value in texts.items():
+        try:
+            (key + value).encode()
+        except UnicodeEncodeError as error:
+            raise HeaderError(f"__metadata__[{key!r}] is not Unicode text: {error.reason}") from None
+
+
+def _is_count(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+
+
+def _slice(name: str, entry: Any, first: int) -> TensorSlice:
+    """One entry of the header, checked in Python integers, which cannot overflow."""
+
+    def refuse(reason: str) -> NoReturn:
+        raise HeaderError(f"tensor {name!r}: {reason}")
+
+    if not isinstance(entry, dict):
+        refuse(f"its entry is {type(entry).__name__}, not an object")
+    code, shape, offsets = entry.get("dtype"), entry.get("shape"), entry.get("data_offsets")
+    dtype = CODES.get(code) if isinstance(code, str) else None
+    if dtype is None:
+        refuse(f"dtype {code!r} is not one of {', '.join(CODES)}")
+    if not isinstance(shape, list) or not all(map(_is_count, shape)) or len(shape) > 32:  # noqa: PLR2004 - numpy 1's limit
+        refuse(f"shape {shape!r} is not a list of at most 32 sizes")
+    if not isinstance(offsets, list) or len(offsets) != 2 or not all(map(_is_count, offsets)):  # noqa: PLR2004
+        refuse(f"data_offsets {offsets!r} are not two positions")
+    begin, end = offsets
+    nbytes = dtype.itemsize
+    for axis in shape:
+        nbytes *= axis
+    if end - begin != nbytes:
+        refuse(f"claims bytes {begin} to {end}, but {dtype.name} {tuple(shape)} takes {nbytes}")
+    return TensorSlice(dtype=dtype, shape=tuple(shape), start=first + begin, nbytes=nbytes)

@@ -1,0 +1,59 @@
+"""Arrays handed over to a framework, in their stored dtype and without a copy where that is possible.
+
+Owns: the names of the frameworks and what each module of this room offers. One module a framework, each
+with the same two functions, imported at first use:
+
+    check()                    the framework is installed and can run here
+    from_numpy(array, device)  the same values as its tensor, never others
+
+What a framework cannot hold is widened (paddle: uint16, uint32), refused by UnsupportedDtypeError, or, in
+jax without x64, narrowed where every value fits.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any, Protocol, cast
+
+from mlstac_hf._formats import Array
+
+FRAMEWORKS = {
+    "numpy": "numpy",
+    "np": "numpy",
+    "torch": "torch",
+    "pt": "torch",
+    "tensorflow": "tensorflow",
+    "tf": "tensorflow",
+    "jax": "jax",
+    "flax": "jax",
+    "paddle": "paddle",
+}
+"""Canonical name by every name that is accepted."""
+
+
+class Framework(Protocol):
+    """What each module of this room offers."""
+
+    def check(self) -> None:
+        """Import the framework.
+
+        Raises:
+            MissingExtraError: it is not installed; the message is the line that installs it.
+        """
+
+    def from_numpy(self, array: Array, device: str = "cpu") -> Any:
+        """Hand `array` over; the caller no longer writes to it."""
+
+
+def framework(name: str) -> Framework:
+    """The hand-over of a framework, which is imported now.
+
+    Raises:
+        ValueError: no such framework; the message lists them.
+        MissingExtraError: it is not installed.
+    """
+    if name not in FRAMEWORKS:
+        raise ValueError(f"expected framework to be one of {', '.join(FRAMEWORKS)}, got {name!r}")
+    module = cast(Framework, import_module(f"mlstac_hf._frameworks._{FRAMEWORKS[name]}"))
+    module.check()
+    return module

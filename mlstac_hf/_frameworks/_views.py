@@ -1,0 +1,50 @@
+"""Read-only memory as frameworks want it: writable in name, or aligned.
+
+Owns: the two conditions a framework sets before it views memory. Leaves to others: which one asks for what.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from mlstac_hf._errors import MissingExtraError
+from mlstac_hf._formats import Array
+
+ALIGNMENT = 64
+"""Bytes. tensorflow aborts the process on less, jax copies."""
+
+
+class _Alias:
+    """The memory of a read-only array, without its flag."""
+
+    def __init__(self, array: Array) -> None:
+        self.owner = array
+        self.__array_interface__ = {**array.__array_interface__, "data": (array.ctypes.data, False)}
+
+
+def viewable(array: Array) -> Array:
+    """`array` as C-contiguous memory that a framework agrees to share.
+
+    Arrow's memory is often a read-only map of a cache file, which torch warns of and dlpack refuses. Such
+    memory is still shared; writing to it in place ends the process, which docs/train.md says.
+
+    Args:
+        array: of a plain numpy dtype.
+    """
+    array = np.ascontiguousarray(array).reshape(array.shape)  # the former makes 0-D 1-D
+    if array.flags.writeable or not array.size:
+        return array if array.flags.writeable else array.copy()
+    return np.asarray(_Alias(array))
+
+
+def is_aligned(array: Array) -> bool:
+    """Whether the memory begins on a border that every framework can view."""
+    return array.ctypes.data % ALIGNMENT == 0
+
+
+def missing(name: str, extra: str) -> MissingExtraError:
+    """The error for a framework that is not installed."""
+    return MissingExtraError(
+        f'framework="{name}" needs {name}, which is not installed. Install it with: '
+        f"pip install 'mlstac-hf[{extra}]' (or pass framework=\"numpy\", which needs nothing more)."
+    )

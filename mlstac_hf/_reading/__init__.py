@@ -1,0 +1,19 @@
+"""From an index to a sample."""
+
+from mlstac_hf._reading._batch import Batch, Columns, read_batch
+from mlstac_hf._reading._folder import Sample, SampleFolder, SampleHeader
+from mlstac_hf._reading._open import Address, Origin, open_collection, open_split, origin_of
+
+__all__ = [
+    "Address",
+    "Batch",
+    "Columns",
+    "Origin",
+    "Sample",
+    "SampleFolder",
+    "SampleHeader",
+    "open_collection",
+    "open_split",
+    "origin_of",
+    "read_batch",
+]

@@ -1,0 +1,198 @@
+"""One sample file, plain or gzip, local or fetched, as a checked header and arrays.
+
+Owns: how bytes reach arrays: mapped where they lie on this disk, straight into the caller's batch where a
+batch is being filled, inflated no further than the header implies. Leaves to others: which file is which
+sample (`_folder`), what a header may say (`formats`).
+"""
+
+from __future__ import annotations
+
+import io
+import mmap
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+
+from mlstac_hf._formats import (
+    MAX_RATIO,
+    PREFIX,
+    Array,
+    Header,
+    HeaderError,
+    Inflater,
+    TensorSlice,
+    aligned_empty,
+    header_length,
+    parse_header,
+)
+
+FIRST_READ = 4096
+"""Bytes read to get a header; nearly every header fits."""
+MAPPED_FROM = 256 << 10
+"""Bytes from which a map beats a copy; below, faulting pages in costs more than copying them."""
+MAX_BUFFERS = 64  # one call's worth; every system takes 1,024
+
+Targets = Mapping[str, Array]
+"""Arrays to fill, by tensor name: used where dtype and shape are those of the file."""
+
+
+class OpenFile:
+    """An opened sample file: its header is checked, its tensors can be read.
+
+    Attributes:
+        header: checked against the size of the file.
+    """
+
+    header: Header
+
+    def read(self, names: Iterable[str], into: Targets) -> dict[str, Array]:
+        """The tensors `names`, in their stored dtype; those of `into` that fit are filled and returned."""
+        raise NotImplementedError
+
+
+class _Plain(OpenFile):
+    """A plain file on this disk."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._fd = descriptor
+        size = os.fstat(descriptor).st_size
+        first = os.pread(descriptor, FIRST_READ, 0)
+        end = PREFIX + header_length(first, size)
+        if end > len(first):
+            first += os.pread(descriptor, end - len(first), len(first))
+        self.header = parse_header(first[PREFIX:end], size)
+
+    def read(self, names: Iterable[str], into: Targets) -> dict[str, Array]:
+        wanted = {name: self.header.tensors[name] for name in names}
+        if not into and sum(tensor.nbytes for tensor in wanted.values()) >= MAPPED_FROM:
+            mapped = self._map()
+            if mapped is not None:
+                return {name: _aligned(tensor.view(mapped)) for name, tensor in wanted.items()}
+        arrays = {name: _target(tensor, into.get(name)) for name, tensor in wanted.items()}
+        self._fill(sorted((wanted[name].start, name) for name in wanted), arrays)
+        return arrays
+
+    def _map(self) -> memoryview | None:
+        try:  # copy-on-write: the caller may change what he gets, the file stays
+            return memoryview(mmap.mmap(self._fd, 0, access=mmap.ACCESS_COPY))
+        except OSError:  # too many maps, or a filesystem without them
+            return None
+
+    def _fill(self, order: Sequence[tuple[int, str]], arrays: Mapping[str, Array]) -> None:
+        """Read tensors that lie one behind the other with one call."""
+        run: list[memoryview] = []
+        begin = end = 0
+        for start, name in order:
+            buffer = _bytes(arrays[name])
+            if run and (start != end or len(run) == MAX_BUFFERS):
+                _read_exactly(self._fd, run, begin)
+                run = []
+            if not run:
+                begin = end = start
+            run.append(buffer)
+            end += len(buffer)
+        if run:
+            _read_exactly(self._fd, run, begin)
+
+
+class _Bytes(OpenFile):
+    """A plain file that was fetched whole."""
+
+    def __init__(self, data: bytes) -> None:
+        end = PREFIX + header_length(data, len(data))
+        self.header = parse_header(data[PREFIX:end], len(data))
+        self._data = data
+
+    def read(self, names: Iterable[str], into: Targets) -> dict[str, Array]:
+        arrays = {}
+        for name in names:
+            tensor = self.header.tensors[name]
+            arrays[name] = _target(tensor, into.get(name))
+            _bytes(arrays[name])[:] = memoryview(self._data)[tensor.start : tensor.start + tensor.nbytes]
+        return arrays
+
+
+class _Gzip(OpenFile):
+    """A gzip file on this disk or fetched; it can only be read through from the start."""
+
+    def __init__(self, file: io.BufferedIOBase, nbytes: int) -> None:
+        self._stream = Inflater(file)
+        prefix = self._stream.read(PREFIX)
+        length = header_length(prefix, nbytes * MAX_RATIO)
+        data = self._stream.read(length)
+        if len(data) < length:
+            raise HeaderError(f"the header claims {length} bytes, but the gzip data ends after {len(data)}")
+        self.header = parse_header(data)
+        if self.header.nbytes > nbytes * MAX_RATIO:
+            raise HeaderError(
+                f"the tensors claim {self.header.nbytes} bytes, more than {nbytes} bytes of gzip can inflate to"
+            )
+
+    def read(self, names: Iterable[str], into: Targets) -> dict[str, Array]:
+        wanted = set(names)
+        arrays = {}
+        for name, tensor in self.header.tensors.items():
+            array = _target(tensor, into.get(name) if name in wanted else None)
+            self._stream.readinto(_bytes(array))
+            if name in wanted:
+                arrays[name] = array
+        self._stream.finish()
+        return arrays
+
+
+@contextmanager
+def open_local(path: str, *, compressed: bool) -> Iterator[OpenFile]:
+    """Open a sample file on this disk.
+
+    Raises:
+        HeaderError: the bytes are not a sample.
+        OSError: the file cannot be opened or read.
+    """
+    if compressed:
+        with open(path, "rb") as file:
+            yield _Gzip(file, os.fstat(file.fileno()).st_size)
+        return
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        yield _Plain(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def open_bytes(data: bytes, *, compressed: bool) -> OpenFile:
+    """Open a sample file that was fetched whole.
+
+    Raises:
+        HeaderError: the bytes are not a sample.
+    """
+    return _Gzip(io.BytesIO(data), len(data)) if compressed else _Bytes(data)
+
+
+def _target(tensor: TensorSlice, target: Array | None) -> Array:
+    if target is not None and target.dtype == tensor.dtype and target.shape == tensor.shape:
+        return target
+    return aligned_empty(tensor.shape, tensor.dtype)
+
+
+def _aligned(array: Array) -> Array:
+    """A map is only as aligned as its file; what frameworks could not read in place is copied."""
+    return array if array.flags.aligned else array.copy()
+
+
+def _bytes(array: Array) -> memoryview:
+    return memoryview(array.reshape(-1).view("u1"))
+
+
+def _read_exactly(descriptor: int, buffers: list[memoryview], offset: int) -> None:
+    expected = sum(map(len, buffers))
+    done = os.preadv(descriptor, buffers, offset)
+    while done < expected:  # a signal, or a file that shrank
+        rest, skipped = [], done
+        for buffer in buffers:
+            if skipped < len(buffer):
+                rest.append(buffer[skipped:])
+            skipped = max(0, skipped - len(buffer))
+        count = os.preadv(descriptor, rest, offset + done)
+        if not count:
+            raise HeaderError(f"expected {expected} bytes at byte {offset}, found {done}; the file shrank meanwhile")
+        done += count

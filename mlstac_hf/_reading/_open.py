@@ -1,0 +1,174 @@
+"""From an address to a collection, and from a collection to the samples of a split.
+
+Owns: where the samples of a split are looked for, and in which order. Leaves to others: addresses and links
+(`stores`), what `main.json` says (`spec`), what is in a folder (`_folder`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from mlstac_hf._errors import (
+    CollectionNotFoundError,
+    InvalidCollectionError,
+    UnknownNameError,
+)
+from mlstac_hf._reading._folder import NumberedNames, SampleFolder, list_samples
+from mlstac_hf._spec import MAX_SAMPLES, SUFFIXES, Catalog, Collection, encode_name
+from mlstac_hf._stores import Access, Store, open_address, open_link
+
+_FOLDERS = {"validation": ("validation", "val")}
+"""Folder names of a split, where they are not its own."""
+
+Address = str | os.PathLike[str] | Collection
+"""A path of `main.json` or its folder, an http(s) URL, `user/repo`, any fsspec URL, or an open Collection."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Origin:
+    """Where an open collection came from."""
+
+    store: Store
+    access: Access
+    address: str
+    digest: str = field(repr=False)
+    """Of the bytes of `main.json`."""
+
+
+def open_collection(
+    address: Address,
+    *,
+    revision: str | None = None,
+    token: str | None = None,
+    storage_options: dict[str, Any] | None = None,
+    trust_links: bool = False,
+) -> Collection:
+    """Read the `main.json` of a collection; no sample is touched.
+
+    Args:
+        address: a path of `main.json` or of its folder, an http(s) URL of either, `user/repo` or
+            `hf://datasets/user/repo[@revision]` on the Hub, any fsspec URL, or an open Collection, which is
+            returned as it is. An existing local path wins over a Hub id.
+        revision: branch, tag or commit of a Hub repository.
+        token: for private http and Hub addresses; sent to that host alone.
+        storage_options: for the fsspec filesystem of the address.
+        trust_links: follow links of the collection that are otherwise refused (see docs/formats.md).
+
+    Returns:
+        The Collection, in one model whatever the dialect.
+
+    Raises:
+        CollectionNotFoundError: nothing at `address`; the message says what was looked for, and where.
+        InvalidCollectionError: `main.json` cannot be read as a collection.
+        StoreError: the network or disk failed.
+
+    Example:
+        >>> collection = open_collection(demo)
+        >>> collection.splits["train"].n_items, collection.bands[3].common_name
+        (24, 'nir')
+    """
+    if isinstance(address, Collection):
+        return address
+    access = Access(revision=revision, token=token, storage_options=storage_options, trust_links=trust_links)
+    store, name = open_address(address, access)
+    try:
+        data = store.read(name)
+    except FileNotFoundError:
+        raise CollectionNotFoundError(
+            f"no collection at {os.fspath(address)!r}: expected {name} in {store.url}, and there is none. "
+            "An ML-STAC collection is a folder with a main.json beside its train, validation and test folders."
+        ) from None
+    collection = Collection.from_bytes(data, f"{store.url.rstrip('/')}/{name}")
+    collection._origin = Origin(
+        store=store, access=access, address=os.fspath(address), digest=hashlib.sha256(data).hexdigest()
+    )
+    return collection
+
+
+def origin_of(collection: Collection) -> Origin:
+    """Where an open collection came from.
+
+    Raises:
+        InvalidCollectionError: it was built in code and lies nowhere yet.
+    """
+    origin = collection._origin
+    if not isinstance(origin, Origin):
+        raise InvalidCollectionError(
+            f"collection {collection.id!r} was not opened from an address, so it has no samples to read. "
+            "Open it with open_collection(address)."
+        )
+    return origin
+
+
+def open_split(collection: Collection, split: str) -> SampleFolder:
+    """The samples of one split: beside `main.json` if they lie there, else where its link leads.
+
+    Raises:
+        UnknownNameError: the collection has no such split; the message lists those it has.
+        CollectionNotFoundError: the split is declared, and no sample of it can be found.
+        LinkRefusedError: its link may not be followed.
+        InvalidCollectionError: the split is in a layout this version does not read, or only counted on a
+            server's word that is no number.
+    """
+    origin = origin_of(collection)
+    catalog = collection.splits.get(split)
+    if catalog is None:
+        raise UnknownNameError(
+            f"{origin.address}: expected one of the splits {', '.join(collection.splits) or '(none)'}, got {split!r}"
+        )
+    if catalog.data_files:
+        raise InvalidCollectionError(
+            f"{origin.address}: split {split!r} is in the container layout (.mlstac files), which this version "
+            "does not read yet; it reads the sample layout."
+        )
+    looked: list[str] = []
+    for store, prefix in _places(catalog, origin):
+        looked.append(f"{store.url.rstrip('/')}/{prefix}")
+        found = _samples_in(store, prefix, catalog, collection.task)
+        if found is not None:
+            return found
+    if catalog.n_items == 0:
+        return SampleFolder(split=split, store=origin.store, prefix=f"{split}/", names=[], task=collection.task)
+    raise CollectionNotFoundError(
+        f"no samples of split {split!r} found: looked in {' and '.join(looked)} for files such as "
+        f"{encode_name(0)}{SUFFIXES[0]}. main.json claims {catalog.n_items}."
+    )
+
+
+def _places(catalog: Catalog, origin: Origin) -> Iterator[tuple[Store, str]]:
+    """Where the samples of a split may be. The link is opened, and judged, only when it is needed."""
+    for folder in _FOLDERS.get(catalog.name, (catalog.name,)):
+        yield origin.store, f"{folder}/"
+    if catalog.link:
+        yield open_link(catalog.link, origin.store, origin.access), ""
+
+
+def _samples_in(store: Store, prefix: str, catalog: Catalog, task: tuple[str, ...]) -> SampleFolder | None:
+    try:
+        entries = store.list(prefix.rstrip("/"))
+    except FileNotFoundError:
+        return None
+    if entries is not None:
+        return list_samples(catalog.name, store, prefix, entries, task, catalog.n_items)
+    return _numbered(store, prefix, catalog, task)
+
+
+def _numbered(store: Store, prefix: str, catalog: Catalog, task: tuple[str, ...]) -> SampleFolder | None:
+    """The samples of a folder that cannot be listed: as many as `main.json` claims, if the first is there."""
+    for suffix in SUFFIXES:
+        try:
+            store.stat(f"{prefix}{encode_name(0)}{suffix}")
+        except FileNotFoundError:
+            continue
+        if catalog.n_items is None:
+            raise InvalidCollectionError(
+                f"{store.url}{prefix} cannot be listed, and main.json does not say how many samples there are: "
+                f"expected n_items of split {catalog.name!r} to be 0 to {MAX_SAMPLES}. Download the folder, or mend main.json."
+            )
+        names = NumberedNames(catalog.n_items, suffix)
+        return SampleFolder(split=catalog.name, store=store, prefix=prefix, names=names, task=task)
+    return None

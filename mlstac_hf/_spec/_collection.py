@@ -1,0 +1,221 @@
+"""The Collection: `main.json` in any dialect, as one model, and back without loss.
+
+Owns: parsing the bytes of `main.json`, the fields, and what is written when one was changed. Leaves to
+others: spellings (`_dialects`), where the bytes lie (`stores`), the samples (`reading`).
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+from typing import Any, Self
+
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
+
+from mlstac_hf._errors import InvalidCollectionError
+from mlstac_hf._spec._dialects import SPELLINGS, read_fields
+from mlstac_hf._spec._parts import (
+    MAX_DEPTH,
+    Annotations,
+    Band,
+    Catalog,
+    Dimension,
+    Document,
+    Extent,
+    Labels,
+    Link,
+    Part,
+    Person,
+    Provider,
+)
+
+_SPECTRAL = ("bands", "band_axis", "sensor")
+_JSON_ONLY = {"by_alias": True, "exclude_none": True, "mode": "json"}
+
+
+class Collection(BaseModel):
+    """A set of training samples and what is known of it, whatever dialect it was written in.
+
+    Frozen: change a field with `collection.model_copy(update={"title": "…"})`. Keys of `main.json` that
+    this model does not know are kept and written back (`to_dict`).
+
+    Example:
+        >>> collection = Collection(id="ponds", license="CC-BY-4.0", task=["TensorSegmentation"], labels={"water": 0})
+        >>> collection.labels["water"], collection.to_dict()["ml:task"]
+        (0, ['TensorSegmentation'])
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    id: str = ""
+    title: str | None = None
+    description: str | None = None
+    license: str | None = None
+    """An SPDX identifier where the publisher kept to them."""
+    keywords: tuple[str, ...] = ()
+    task: tuple[str, ...] = ()
+    """ML-STAC tasks such as `TensorSegmentation`, or Hugging Face ones such as `image-segmentation`."""
+    labels: Labels = Field(default_factory=dict)
+    """Value by class name."""
+    bands: tuple[Band, ...] = ()
+    band_axis: int | None = None
+    """The axis of `input` that the bands lie along."""
+    sensor: str | None = None
+    dimensions: dict[str, tuple[Dimension, ...]] = Field(default_factory=dict)
+    """Axes by tensor name."""
+    splits: dict[str, Catalog] = Field(default_factory=dict)
+    """As declared; the folder decides how many samples there really are."""
+    providers: tuple[Provider, ...] = ()
+    authors: tuple[Person, ...] = ()
+    curators: tuple[Person, ...] = ()
+    reviewers: tuple[Person, ...] = ()
+    paper: str | None = None
+    split_strategy: str | None = None
+    raw_data_url: str | None = None
+    discussion_url: str | None = None
+    extent: Extent | None = None
+    """Not to be trusted: upstream builds it from pixel coordinates."""
+    links: tuple[Link, ...] = ()
+    stac_version: str | None = None
+    mlstac_version: str | None = None
+    annotations: Annotations = Field(default_factory=Annotations)
+    """The keys this package adds, each optional."""
+
+    _document: Document = PrivateAttr(default_factory=dict)
+    _problems: dict[str, str] = PrivateAttr(default_factory=dict)
+    _origin: Any = PrivateAttr(default=None)
+
+    @classmethod
+    def from_dict(cls, document: Document) -> Self:
+        """Read a parsed `main.json`, in any dialect.
+
+        Raises:
+            InvalidCollectionError: `document` is no JSON object.
+        """
+        if not isinstance(document, dict):
+            raise InvalidCollectionError(
+                f"main.json: expected a JSON object, found {type(document).__name__}. "
+                "This file does not describe a collection."
+            )
+        fields, problems = read_fields(document)
+        collection = cls(**fields)
+        collection._document = document
+        collection._problems = problems
+        return collection
+
+    @classmethod
+    def from_bytes(cls, data: bytes, name: str = "main.json") -> Self:
+        """Read the bytes of `main.json`; UTF-8, as JSON demands, with or without a byte order mark.
+
+        Args:
+            data: the whole file.
+            name: what to call the file in an error.
+
+        Raises:
+            InvalidCollectionError: not UTF-8, not JSON, no object, or nested deeper than any real one.
+        """
+        try:
+            text = data.decode("utf-8-sig")
+            _check_depth(text)
+            document = json.loads(text)
+        except UnicodeDecodeError as error:
+            found = "UTF-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "bytes that are not UTF-8"
+            raise InvalidCollectionError(
+                f"{name}: expected JSON in UTF-8, found {found} ({error.reason} at byte {error.start}). "
+                "Save the file as UTF-8."
+            ) from None
+        except (ValueError, RecursionError) as error:
+            raise InvalidCollectionError(
+                f"{name}: expected JSON, but it cannot be read: {error}. The file may be cut short; fetch it again."
+            ) from None
+        try:
+            return cls.from_dict(document)
+        except InvalidCollectionError as error:
+            raise InvalidCollectionError(str(error).replace("main.json", name, 1)) from None
+
+    def to_dict(self) -> Document:
+        """A JSON-ready `main.json`: what was read, with the fields that were changed since.
+
+        A collection that was read and not changed gives back exactly what was read. A changed or new
+        field is written in the `ml:` spelling and replaces every other spelling of it.
+        """
+        document = copy.deepcopy(self._document)
+        known, _ = read_fields(document)
+        fields = type(self).model_fields.items()
+        defaults = {name: field.get_default(call_default_factory=True) for name, field in fields}
+        changed = {name for name in defaults if getattr(self, name) != known.get(name, defaults[name])}
+        if changed & set(_SPECTRAL):  # one object in the file, so the three are written together
+            changed |= {name for name in _SPECTRAL if getattr(self, name)}
+        for name in sorted(changed):
+            old = [document.pop(spelling, None) for spelling in SPELLINGS[name]]
+            wrapper = next((value for value in old if isinstance(value, dict)), {})
+            _write_field(document, name, _plain(getattr(self, name)), wrapper)
+        return document
+
+    def __repr__(self) -> str:
+        splits = {name: catalog.n_items for name, catalog in self.splits.items()}
+        return f"Collection(id={self.id!r}, task={list(self.task)}, splits={splits}, bands={len(self.bands)})"
+
+    __str__ = __repr__
+
+
+def _check_depth(text: str) -> None:
+    """Refuse absurd nesting before a recursive parser sees it."""
+    if text.count("[") + text.count("{") <= MAX_DEPTH:
+        return
+    depth, in_string, escaped = 0, False, False
+    for character in text:
+        if in_string:
+            in_string = escaped or character != '"'
+            escaped = character == "\\" and not escaped
+        elif character == '"':
+            in_string = True
+        elif character in "[{":
+            depth += 1
+            if depth > MAX_DEPTH:
+                raise ValueError(f"it is nested more than {MAX_DEPTH} deep")
+        elif character in "]}":
+            depth -= 1
+
+
+def _plain(value: Any) -> Any:
+    """Models and tuples as JSON values."""
+    if isinstance(value, Part):
+        return value.model_dump(**_JSON_ONLY)
+    if isinstance(value, tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    return value
+
+
+def _write_field(document: Document, name: str, value: Any, wrapper: Document) -> None:
+    """Store one changed field; `wrapper` is the object it was found in, whose other keys stay."""
+    match name:
+        case "annotations":
+            document.update(value)
+        case "splits":
+            for split, catalog in value.items():
+                document[f"ml:{split}"] = {k: v for k, v in catalog.items() if k != "name" and v != []}
+        case "labels":
+            document["ml:labels"] = {**wrapper, "labels": value}
+        case "bands" | "band_axis" | "sensor":
+            key = {"band_axis": "axis"}.get(name, name)
+            document["ml:spectral"] = {**wrapper, key: value}
+        case "extent":
+            document["extent"] = value and {
+                "spatial": {"bbox": value["bbox"]},
+                "temporal": {"interval": value["interval"]},
+            }
+        case "reviewers":
+            document["ml:reviewers"] = {
+                "reviewers": [
+                    {"reviewer": {k: v for k, v in person.items() if k != "score"}, "score": person.get("score")}
+                    for person in value
+                ]
+            }
+        case "authors" | "curators":
+            document[f"ml:{name}"] = {name: value}
+        case _:
+            plain = SPELLINGS[name][0]
+            document[plain] = value

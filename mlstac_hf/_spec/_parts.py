@@ -1,0 +1,167 @@
+"""The pieces a Collection is made of, under one spelling each.
+
+Owns: their names, types and units. Leaves to others: how old files spell them (`_dialects`).
+Every piece keeps keys it does not know, so that what a publisher added is never lost.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+MAX_DEPTH = 64
+"""How deep JSON of a collection may nest; real files stay under 10."""
+
+
+class Part(BaseModel):
+    """Base of all pieces: frozen, by keyword, keeps unknown keys."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+
+class Band(Part):
+    """One spectral band, one plane along the band axis of `input`."""
+
+    name: str
+    """As the publisher calls it, such as `B04`."""
+    index: int | None = None
+    """0-based position along the band axis."""
+    common_name: str | None = None
+    """STAC common name, such as `red`."""
+    description: str | None = None
+    center_wavelength: float | None = None
+    """In `unit`."""
+    full_width_half_max: float | None = None
+    """In `unit`."""
+    unit: str | None = None
+    """Of the wavelengths, such as `nm` or `um`."""
+
+
+class Dimension(Part):
+    """One axis of a tensor."""
+
+    axis: int
+    name: str | None = None
+    description: str | None = None
+
+
+class Provider(Part):
+    """A STAC provider."""
+
+    name: str
+    description: str | None = None
+    roles: tuple[str, ...] = ()
+    url: str | None = None
+
+
+class Person(Part):
+    """An author, curator or reviewer; a reviewer may carry a score of 0 to 5."""
+
+    name: str
+    organization: str | None = None
+    roles: tuple[str, ...] = ()
+    score: int | None = None
+
+
+class Link(Part):
+    """A STAC link."""
+
+    href: str
+    rel: str | None = None
+    type: str | None = None
+    title: str | None = None
+
+
+class Extent(Part):
+    """As stored. Boxes are often built from pixel coordinates: do not select by them."""
+
+    bbox: tuple[tuple[float, ...], ...] = ()
+    """Said to be (west, south, east, north) in WGS84 degrees."""
+    interval: tuple[tuple[str | None, str | None], ...] = ()
+    """ISO 8601 start and end; None is open."""
+
+
+class DataFile(Part):
+    """One container of the container layout."""
+
+    href: str
+    nbytes: int | None = None
+    """What `data_checksum` holds: the file's size in bytes."""
+    description: str | None = None
+
+
+class Catalog(Part):
+    """One split of a collection, as `main.json` declares it. The folder decides what is really there."""
+
+    name: str
+    """Canonical: `train`, `validation` or `test`, else the publisher's."""
+    n_items: int | None = None
+    """How many samples are claimed; None where the claim is missing or absurd."""
+    link: str | None = None
+    """Where the samples were first published; often not where they are."""
+    data_files: tuple[DataFile, ...] = ()
+    """Container layout only."""
+    metadata_file: str | None = None
+    """Container layout only: the address of `metadata.parquet`."""
+
+
+class TensorSchema(Part):
+    """What all samples of a collection have in common under one tensor name."""
+
+    dtype: str
+    """numpy or ml_dtypes name, such as `uint16` or `bfloat16`."""
+    shape: tuple[int | None, ...]
+    """None where samples differ."""
+
+
+class BandStatistics(Part):
+    """Of one band over the training split, in stored units."""
+
+    mean: float
+    std: float
+    minimum: float | None = None
+    maximum: float | None = None
+    percentiles: dict[str, float] = Field(default_factory=dict)
+    """Value by percentile, such as `{"2": 310.0, "98": 4100.0}`."""
+
+
+class Annotations(Part):
+    """The keys this package adds to `main.json`, each stored under `mlhf:<name>`.
+
+    Readers that do not know the prefix pass over them; other readers of ours need no second look at
+    the samples.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="allow", populate_by_name=True)
+
+    tensors: dict[str, TensorSchema] | None = Field(default=None, alias="mlhf:schema")
+    """Dtype and shape by tensor name."""
+    scale: dict[str, tuple[float, ...]] | None = Field(default=None, alias="mlhf:scale")
+    """Per tensor, one factor or one a band: physical = stored * scale + offset."""
+    offset: dict[str, tuple[float, ...]] | None = Field(default=None, alias="mlhf:offset")
+    target_planes: tuple[int, ...] | None = Field(default=None, alias="mlhf:target_planes")
+    """Planes of a raster that are the target, 0-based."""
+    statistics: dict[str, tuple[BandStatistics, ...]] | None = Field(default=None, alias="mlhf:statistics")
+    """Per tensor, one entry a band."""
+    class_counts: dict[str, dict[str, int]] | None = Field(default=None, alias="mlhf:class_counts")
+    """Elements (segmentation) or samples (classification) by split, then label."""
+    checksums: dict[str, str] | None = Field(default=None, alias="mlhf:checksums")
+    """`sha256:<hex>` by path relative to `main.json`."""
+
+
+ANNOTATION_PREFIX = "mlhf:"
+ANNOTATION_KEYS = tuple(str(field.alias) for field in Annotations.model_fields.values())
+
+
+def check_labels(labels: Mapping[str, int]) -> Mapping[str, int]:
+    """Labels have names; two names may share a value."""
+    if any(not name.strip() for name in labels):
+        raise ValueError(f"every label needs a name, got {dict(labels)!r}")
+    return labels
+
+
+Labels = Annotated[dict[str, int], AfterValidator(check_labels)]
+Document = dict[str, Any]
+"""`main.json` as parsed, untouched."""

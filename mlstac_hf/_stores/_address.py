@@ -1,0 +1,147 @@
+"""What a user may type as an address, and what a collection may link to, as stores.
+
+Owns: the order in which an address is understood. Leaves to others: whether a link may be followed
+(`_links`), the reading itself (the stores).
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urljoin, urlsplit
+from urllib.request import url2pathname
+
+from mlstac_hf._errors import CollectionNotFoundError, LinkRefusedError
+from mlstac_hf._stores._fsspec import FsspecStore
+from mlstac_hf._stores._http import HttpStore
+from mlstac_hf._stores._links import check_host, hub_resolve, refused, scheme_of
+from mlstac_hf._stores._local import LocalStore
+from mlstac_hf._stores._store import Store
+
+MAIN = "main.json"
+_REPOSITORY = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*", re.ASCII)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Access:
+    """How to get at a collection: everything but its address. Holds secrets, shows none."""
+
+    revision: str | None = None
+    token: str | None = field(default=None, repr=False)
+    storage_options: dict[str, Any] | None = field(default=None, repr=False)
+    trust_links: bool = False
+
+
+def open_address(address: str | os.PathLike[str], access: Access) -> tuple[Store, str]:
+    """The store an address names, and the name of `main.json` in it.
+
+    Args:
+        address: a path of `main.json` or its folder; an http(s) URL of either; `user/repo` or
+            `hf://datasets/user/repo[@revision]`; any fsspec URL. An existing path wins over a Hub id.
+        access: revision, credentials, trust.
+
+    Raises:
+        CollectionNotFoundError: no path, no URL and no Hub id.
+        MissingExtraError: the address needs a package that is not installed.
+    """
+    text = os.fspath(address)
+    path = Path(text).expanduser()
+    if path.exists():
+        return _local(path, access)
+    match scheme_of(text):
+        case "http" | "https":
+            parts = urlsplit(text)
+            folder, name = _split(parts.path)
+            url = parts._replace(path=folder, query="", fragment="").geturl()
+            return HttpStore(url, token=access.token, trust_links=access.trust_links), unquote(name)
+        case "file":
+            return _local(Path(url2pathname(urlsplit(text).path)), access)
+        case "":
+            if isinstance(address, str) and _REPOSITORY.fullmatch(text):
+                return _fsspec(f"hf://datasets/{text}", access)
+            raise CollectionNotFoundError(
+                f"nothing at {text!r}: looked for that file or folder from {os.getcwd()}. "
+                "Expected a path of main.json or its folder, an http(s) URL, user/repo on the Hub, or a URL such as s3://…"
+            )
+        case _:
+            return _fsspec(text, access)
+
+
+def _local(path: Path, access: Access) -> tuple[Store, str]:
+    if path.is_dir():
+        return LocalStore(path, trust_links=access.trust_links), MAIN
+    return LocalStore(path.parent, trust_links=access.trust_links), path.name
+
+
+def _fsspec(url: str, access: Access) -> tuple[Store, str]:
+    folder, name = _split(url)
+    options = dict(access.storage_options or {})
+    if scheme_of(url) == "hf":
+        if access.token:
+            options.setdefault("token", access.token)
+        head, slash, tail = folder.removeprefix("hf://datasets/").partition("/")
+        repository, slash, tail = tail.partition("/")
+        if access.revision and "@" not in repository:
+            folder = f"hf://datasets/{head}/{repository}@{access.revision}{slash}{tail}"
+    return FsspecStore(folder, options), name
+
+
+def _split(path: str) -> tuple[str, str]:
+    """The folder and the name of `main.json`, whichever of the two `path` names."""
+    if path.endswith(".json"):
+        folder, _, name = path.rpartition("/")
+        return folder, name
+    return path, MAIN
+
+
+def open_link(link: str, origin: Store, access: Access) -> Store:
+    """The store of a folder that a collection links to.
+
+    Args:
+        link: as `main.json` has it.
+        origin: where `main.json` came from.
+        access: credentials, which stay with the origin's host, and whether links are trusted.
+
+    Raises:
+        LinkRefusedError: the link may not be followed (see `_links`).
+        StoreError: the link's host is not known.
+    """
+    scheme = scheme_of(link)
+    if scheme in ("http", "https") or (isinstance(origin, HttpStore) and not scheme):
+        return _open_http_link(link, origin, access)
+    if scheme == "file" or not scheme:
+        return _open_path_link(link, scheme, origin, access)
+    if scheme in ("javascript", "data"):
+        raise LinkRefusedError(f"the collection links to {link[:80]!r}, which names no folder")
+    if not access.trust_links and not link.startswith(f"{origin.url}/"):
+        raise refused(link, f"it is a {scheme}: address outside {origin.url}")
+    return _fsspec(link, access)[0]
+
+
+def _open_http_link(link: str, origin: Store, access: Access) -> Store:
+    at_home = isinstance(origin, HttpStore)
+    url = hub_resolve(urljoin(origin.url, link) if at_home else link)
+    same_host = isinstance(origin, HttpStore) and urlsplit(url).netloc == origin.netloc
+    if same_host or access.trust_links:
+        token = access.token if same_host else None
+        return HttpStore(url, token=token, trust_links=access.trust_links)
+    check_host(url)
+    return HttpStore(url)
+
+
+def _open_path_link(link: str, scheme: str, origin: Store, access: Access) -> Store:
+    path = url2pathname(urlsplit(link).path) if scheme else link
+    if not isinstance(origin, LocalStore):
+        if not os.path.isabs(path) and ".." not in path.split("/"):
+            return _fsspec(f"{origin.url}/{path.strip('/')}", access)[0]
+        if not access.trust_links:
+            raise refused(link, f"it leads out of {origin.url}")
+        return LocalStore(path, trust_links=True)
+    target = os.path.normpath(os.path.join(origin.root, path))
+    inside = os.path.commonpath([os.path.realpath(target), os.path.realpath(origin.root)])
+    if inside != os.path.realpath(origin.root) and not access.trust_links:
+        raise refused(link, f"it leads out of {origin.root}")
+    return LocalStore(target, trust_links=access.trust_links)

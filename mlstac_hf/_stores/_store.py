@@ -1,0 +1,67 @@
+"""The store seam: where bytes come from and go, for every address and everybody.
+
+Owns: the four calls (`read`, `read_range`, `list`, `put`) and `stat`, and what they promise. A path is
+relative to the store's root, with forward slashes, and never leaves it. A missing file is a plain
+FileNotFoundError, for the caller to name; everything else that goes wrong is a StoreError.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import Protocol
+
+from mlstac_hf._errors import LinkRefusedError
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Entry:
+    """One file of a folder."""
+
+    name: str
+    """Without the folder."""
+    nbytes: int | None
+    """None where the store does not say."""
+    version: str
+    """Changes when the content does: times and sizes, an ETag or a content hash."""
+
+
+class Store(Protocol):
+    """A readable, and where it makes sense writable, tree of files. Picklable, and safe to fork."""
+
+    @property
+    def url(self) -> str:
+        """The root, for messages; never holds credentials."""
+
+    def read(self, path: str) -> bytes:
+        """The whole file."""
+
+    def read_range(self, path: str, start: int, stop: int) -> bytes:
+        """Bytes `start` to `stop`, fewer where the file ends before."""
+
+    def stat(self, path: str) -> Entry:
+        """Size and version of one file, without reading it."""
+
+    def list(self, path: str) -> list[Entry] | None:
+        """The files directly in a folder, in no order; None where this store cannot list."""
+
+    def put(self, path: str, data: bytes) -> None:
+        """Write a whole file; readers see the old one or the new one, never half."""
+
+    def local_path(self, path: str) -> str | None:
+        """Where the file lies on this machine's disk, if it does."""
+
+
+def check_relative(path: str) -> str:
+    """`path`, cleaned; for names that come from files, not from the user.
+
+    Raises:
+        LinkRefusedError: it is absolute, or climbs out of the root.
+    """
+    pure = PurePosixPath(path.replace("\\", "/"))
+    if pure.is_absolute() or ".." in pure.parts or "\x00" in path:
+        raise LinkRefusedError(
+            f"expected a path inside the collection, found {path!r}, which leads out of it. "
+            "Files are only read from the collection's own folder."
+        )
+    return str(pure)
