@@ -16,8 +16,36 @@ from mlstac_hf._errors import (
     UnknownNameError,
     UnsupportedDtypeError,
 )
+from mlstac_hf._hf import load_dataset, register
 from mlstac_hf._load import Metadata, Split, load
 from mlstac_hf._reading import open_collection
 from mlstac_hf._spec import Annotations, Band, Catalog, Collection
+from mlstac_hf._version import __version__
 
-__version__ = "0.1.0"
+__all__ = [
+    "Annotations",
+    "Band",
+    "Catalog",
+    "Collection",
+    "CollectionError",
+    "CollectionNotFoundError",
+    "CollectionWarning",
+    "CorruptSampleError",
+    "InvalidCollectionError",
+    "LinkRefusedError",
+    "MLSTACError",
+    "Metadata",
+    "MissingExtraError",
+    "MissingSampleError",
+    "SampleError",
+    "SchemaMismatchError",
+    "Split",
+    "StoreError",
+    "UnknownNameError",
+    "UnsupportedDtypeError",
+    "__version__",
+    "load",
+    "load_dataset",
+    "open_collection",
+    "register",
+]

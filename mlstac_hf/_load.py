@@ -9,13 +9,13 @@ from __future__ import annotations
 import operator
 import warnings
 from collections.abc import Iterator, Sequence
-from typing import Any, Literal, overload
+from typing import Any, Literal
 
 import numpy as np
 
 from mlstac_hf._errors import CollectionWarning, SampleError, UnknownNameError
-from mlstac_hf._frameworks import FRAMEWORKS, framework as framework_named
-from mlstac_hf._formats import Array
+from mlstac_hf._frameworks import FRAMEWORKS
+from mlstac_hf._frameworks import framework as framework_named
 from mlstac_hf._reading import Address, SampleFolder, open_collection, open_split, read_batch
 from mlstac_hf._spec import Collection
 
@@ -25,7 +25,7 @@ OnError = Literal["raise", "skip"]
 def load(
     address: Address,
     framework: str = "torch",
-    stream: bool = False,  # noqa: FBT001, FBT002 - the signature of upstream, kept for its users
+    stream: bool = False,  # noqa: ARG001, FBT001, FBT002 - the signature of upstream, kept for its users
     device: str = "cpu",
     *,
     split: str = "train",
@@ -87,16 +87,25 @@ def load(
     )
     source = open_split(collection, split)
     count = len(source) if limit is None else min(limit, len(source))
-    return Split(collection, source, range(count), framework, device, columns, on_error)
+    return Split(
+        collection,
+        source,
+        indices=range(count),
+        framework=framework,
+        device=device,
+        columns=columns,
+        on_error=on_error,
+    )
 
 
-class Split(Sequence[dict[str, Any]]):
+class Split:
     """A read-only sequence of samples; see `load`. Picklable, and safe in forked and spawned workers."""
 
     def __init__(
         self,
         collection: Collection,
         source: SampleFolder,
+        *,
         indices: Sequence[int],
         framework: str,
         device: str,
@@ -124,11 +133,6 @@ class Split(Sequence[dict[str, Any]]):
     def metadata(self) -> Metadata:
         """The metadata of the same samples, by the same index."""
         return Metadata(self._source, self._indices)
-
-    @overload
-    def __getitem__(self, key: int) -> dict[str, Any]: ...
-    @overload
-    def __getitem__(self, key: slice | Sequence[int] | Array) -> dict[str, Any]: ...  # type: ignore[override]
 
     def __getitem__(self, key: Any) -> dict[str, Any]:
         """A sample by index, or a batch by slice, list or integer array.
@@ -174,7 +178,7 @@ class Split(Sequence[dict[str, Any]]):
         return [self._hand_over(item) for item in value] if isinstance(value, list) else value
 
 
-class Metadata(Sequence[dict[str, Any]]):
+class Metadata:
     """The metadata of a split's samples, typed; `raw` gives the strings as stored."""
 
     def __init__(self, source: SampleFolder, indices: Sequence[int]) -> None:
@@ -201,12 +205,6 @@ class Metadata(Sequence[dict[str, Any]]):
         """One sample's metadata as it stands in the file, texts by key."""
         where = resolve(operator.index(index), self._indices)
         return dict(self._source.head(where).header.metadata)
-
-
-@overload
-def resolve(key: int, indices: Sequence[int]) -> int: ...
-@overload
-def resolve(key: Any, indices: Sequence[int]) -> Any: ...
 
 
 def resolve(key: Any, indices: Sequence[int]) -> Any:

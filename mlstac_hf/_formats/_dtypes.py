@@ -1,5 +1,4 @@
-"""Dtypes: the codes of a safetensors header, the numpy (or ml_dtypes) dtypes that hold them, and the
-plain dtypes that widen the exotic ones without loss.
+"""Dtypes: codes of a safetensors header, the numpy or ml_dtypes types behind them, and plain stand-ins.
 
 Owns: what exists and what stands in for what. Leaves to others: what a framework can hold (`_frameworks`).
 """
@@ -90,7 +89,8 @@ def narrow(array: Array, dtype: np.dtype[Any]) -> Array:
     """The inverse of `widen`: the stored values in their stored `dtype`.
 
     Args:
-        array: what `widen` made of an array of `dtype`, any shape.
+        array: what `widen` made, any shape.
+        dtype: what it was made of.
     """
     if dtype.kind == "c":
         real = np.ascontiguousarray(array, dtype=plain_dtype(dtype))

@@ -8,19 +8,21 @@ Format: RFC 1952; several members and zero padding at the end are legal.
 from __future__ import annotations
 
 import gzip
+import io
 import zlib
-from typing import IO, Any
+from typing import Any, BinaryIO
 
 from mlstac_hf._formats._safetensors import HeaderError
 
+_ERRORS: list[type[Exception]] = [EOFError, gzip.BadGzipFile, zlib.error]
+GzipFile: Any = gzip.GzipFile
 try:
     from isal import igzip, isal_zlib
-
-    GzipFile: Any = igzip.GzipFile
-    _ERRORS: tuple[type[Exception], ...] = (EOFError, gzip.BadGzipFile, zlib.error, isal_zlib.error)
 except ImportError:  # no wheel for this platform
-    GzipFile = gzip.GzipFile
-    _ERRORS = (EOFError, gzip.BadGzipFile, zlib.error)
+    pass
+else:
+    GzipFile = igzip.GzipFile
+    _ERRORS.append(isal_zlib.error)
 
 MAGIC = b"\x1f\x8b"
 MAX_RATIO = 1032
@@ -37,14 +39,14 @@ class Inflater:
         HeaderError: from each method, when the data is cut, damaged or not gzip.
     """
 
-    def __init__(self, file: IO[bytes]) -> None:
+    def __init__(self, file: BinaryIO | io.BufferedIOBase) -> None:
         self._gzip = GzipFile(fileobj=file, mode="rb")
 
     def read(self, nbytes: int) -> bytes:
         """The next `nbytes`; fewer only at the end."""
         try:
             return bytes(self._gzip.read(nbytes))
-        except _ERRORS as error:
+        except tuple(_ERRORS) as error:
             raise _damaged(error) from None
 
     def readinto(self, buffer: memoryview) -> None:
@@ -56,7 +58,7 @@ class Inflater:
                 if not count:
                     raise HeaderError(f"expected {len(buffer)} bytes of tensors, found {done}; the file is cut short")
                 done += count
-        except _ERRORS as error:
+        except tuple(_ERRORS) as error:
             raise _damaged(error) from None
 
     def finish(self) -> None:

@@ -6,7 +6,7 @@ from mlstac_hf._formats import Array
 
 
 def check() -> None:
-    """numpy is always here."""
+    """Nothing to do: numpy is always here."""
 
 
 def from_numpy(array: Array, device: str = "cpu") -> Array:

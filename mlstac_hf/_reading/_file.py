@@ -12,6 +12,9 @@ import mmap
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from typing import BinaryIO
+
+import numpy as np
 
 from mlstac_hf._formats import (
     MAX_RATIO,
@@ -115,7 +118,7 @@ class _Bytes(OpenFile):
 class _Gzip(OpenFile):
     """A gzip file on this disk or fetched; it can only be read through from the start."""
 
-    def __init__(self, file: io.BufferedIOBase, nbytes: int) -> None:
+    def __init__(self, file: BinaryIO | io.BufferedIOBase, nbytes: int) -> None:
         self._stream = Inflater(file)
         prefix = self._stream.read(PREFIX)
         length = header_length(prefix, nbytes * MAX_RATIO)
@@ -180,7 +183,7 @@ def _aligned(array: Array) -> Array:
 
 
 def _bytes(array: Array) -> memoryview:
-    return memoryview(array.reshape(-1).view("u1"))
+    return array.reshape(-1).view(np.uint8).data
 
 
 def _read_exactly(descriptor: int, buffers: list[memoryview], offset: int) -> None:

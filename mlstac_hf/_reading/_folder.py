@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from mlstac_hf._errors import CollectionWarning, CorruptSampleError, MissingSampleError, StoreError
 from mlstac_hf._formats import Array, Header, HeaderError
@@ -52,7 +53,14 @@ class Sample:
     head: SampleHeader
 
 
-class NumberedNames(Sequence[str]):
+class Names(Protocol):
+    """File names in order, in memory or made up."""
+
+    def __len__(self) -> int: ...
+    def __getitem__(self, index: int, /) -> str: ...
+
+
+class NumberedNames:
     """Sample names 0 to `count` - 1, made when asked for: a server's word costs no memory."""
 
     def __init__(self, count: int, suffix: str) -> None:
@@ -61,7 +69,7 @@ class NumberedNames(Sequence[str]):
     def __len__(self) -> int:
         return self._count
 
-    def __getitem__(self, index: int) -> str:  # type: ignore[override] - slices are not asked for
+    def __getitem__(self, index: int, /) -> str:
         if not 0 <= index < self._count:
             raise IndexError(index)
         return encode_name(index) + self._suffix
@@ -83,7 +91,7 @@ class SampleFolder:
     split: str
     store: Store
     prefix: str
-    names: Sequence[str]
+    names: Names
     task: tuple[str, ...] = ()
     versions: dict[str, Entry] = field(default_factory=dict, repr=False)
 
@@ -140,10 +148,19 @@ class SampleFolder:
     def fingerprint(self) -> str:
         """Changes when a file is added, removed or changed. Asks a server about each file, reads none."""
         if self.versions:
-            versions: Iterable[str] = (self.versions[name].version for name in self.names)
-            return _digest(zip(self.names, versions, strict=True))
+            names = map(self.names.__getitem__, range(len(self)))
+            return _digest((name, self.versions[name].version) for name in names)
         with ThreadPoolExecutor(_CONNECTIONS) as pool:
             return _digest(pool.map(self._stat, range(len(self))))
+
+    def fetch(self, index: int) -> tuple[str, bytes | None]:
+        """The name and the bytes of a sample's file, whatever is in them; None where it is not there."""
+        for name in self._candidates(index):
+            try:
+                return name, self.store.read(self.prefix + name)
+            except FileNotFoundError:
+                continue
+        return self.names[index], None
 
     def _stat(self, index: int) -> tuple[str, str]:
         for name in self._candidates(index):
@@ -199,7 +216,7 @@ class SampleFolder:
 
 
 def list_samples(
-    split: str, store: Store, prefix: str, entries: Sequence[Entry], task: tuple[str, ...], claimed: int | None
+    split: str, store: Store, prefix: str, entries: Sequence[Entry], *, task: tuple[str, ...], claimed: int | None
 ) -> SampleFolder | None:
     """The samples among the files of a folder, in order; None where there are none.
 

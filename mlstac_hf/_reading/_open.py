@@ -153,7 +153,7 @@ def _samples_in(store: Store, prefix: str, catalog: Catalog, task: tuple[str, ..
     except FileNotFoundError:
         return None
     if entries is not None:
-        return list_samples(catalog.name, store, prefix, entries, task, catalog.n_items)
+        return list_samples(catalog.name, store, prefix, entries, task=task, claimed=catalog.n_items)
     return _numbered(store, prefix, catalog, task)
 
 
@@ -167,7 +167,8 @@ def _numbered(store: Store, prefix: str, catalog: Catalog, task: tuple[str, ...]
         if catalog.n_items is None:
             raise InvalidCollectionError(
                 f"{store.url}{prefix} cannot be listed, and main.json does not say how many samples there are: "
-                f"expected n_items of split {catalog.name!r} to be 0 to {MAX_SAMPLES}. Download the folder, or mend main.json."
+                f"expected n_items of split {catalog.name!r} to be 0 to {MAX_SAMPLES}. "
+                "Download the folder, or mend main.json."
             )
         names = NumberedNames(catalog.n_items, suffix)
         return SampleFolder(split=catalog.name, store=store, prefix=prefix, names=names, task=task)

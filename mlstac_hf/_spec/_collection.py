@@ -30,7 +30,6 @@ from mlstac_hf._spec._parts import (
 )
 
 _SPECTRAL = ("bands", "band_axis", "sensor")
-_JSON_ONLY = {"by_alias": True, "exclude_none": True, "mode": "json"}
 
 
 class Collection(BaseModel):
@@ -181,7 +180,7 @@ def _check_depth(text: str) -> None:
 def _plain(value: Any) -> Any:
     """Models and tuples as JSON values."""
     if isinstance(value, Part):
-        return value.model_dump(**_JSON_ONLY)
+        return value.model_dump(mode="json", by_alias=True, exclude_none=True)
     if isinstance(value, tuple):
         return [_plain(item) for item in value]
     if isinstance(value, dict):

@@ -88,7 +88,7 @@ def read_fields(document: Document) -> tuple[dict[str, Any], dict[str, str]]:
     fields: dict[str, Any] = {}
     problems: dict[str, str] = {}
     for field, spellings in SPELLINGS.items():
-        read = _READERS.get(field, _text)
+        read: Callable[[Any], Any] = _READERS.get(field, _text)
         if field in ("splits", "annotations"):
             found = [("main.json", document)]
         else:

@@ -84,9 +84,7 @@ def format_datetime(time: datetime | None) -> str | None:
     return None if time is None else time.isoformat().replace("+00:00", "Z")
 
 
-def text_columns(
-    raw: Mapping[str, str], sizes: Mapping[str, int], task: Collection[str] = ()
-) -> dict[str, str]:
+def text_columns(raw: Mapping[str, str], sizes: Mapping[str, int], task: Collection[str] = ()) -> dict[str, str]:
     """The texts that take a tensor's place in one sample.
 
     A text wins where the task says so, where `isText` says so, or where the tensor is absent or empty.
@@ -115,9 +113,7 @@ def user_keys(raw: Mapping[str, str], texts: Collection[str]) -> dict[str, str]:
     return {
         key: raw[key]
         for key in sorted(raw)
-        if key not in STANDARD_KEYS
-        and key not in _FLAGS
-        and not (key in TEXT_NAMES and (key in texts or not raw[key]))
+        if key not in STANDARD_KEYS and key not in _FLAGS and not (key in TEXT_NAMES and (key in texts or not raw[key]))
     }
 
 

@@ -92,7 +92,7 @@ class FsspecStore:
             return function(*args, **kwargs)
         except (FileNotFoundError, NotADirectoryError):
             raise FileNotFoundError(path) from None
-        except Exception as error:  # each filesystem has errors of its own
+        except Exception as error:  # noqa: BLE001 - each filesystem has errors of its own
             raise StoreError(
                 f"could not {verb} {self.url}/{path}: {type(error).__name__}: {_redact(error, self._options)}"
             ) from None

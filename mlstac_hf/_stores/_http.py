@@ -91,9 +91,7 @@ class HttpStore:
     def put(self, path: str, data: bytes) -> None:  # noqa: ARG002 - part of the seam
         raise StoreError(f"cannot write {path}: {self.url} is read over http. Write to a folder or bucket.")
 
-    def _request(
-        self, method: str, path: str, headers: dict[str, str] | None = None
-    ) -> urllib3.BaseHTTPResponse:
+    def _request(self, method: str, path: str, headers: dict[str, str] | None = None) -> urllib3.BaseHTTPResponse:
         url = self.url + quote(check_relative(path))
         if os.environ.get("HF_HUB_OFFLINE", "").upper() in {"1", "ON", "YES", "TRUE"}:
             raise StoreError(f"{url} is needed, but HF_HUB_OFFLINE is set. Unset it, or use a local copy.")
@@ -121,9 +119,7 @@ class HttpStore:
             raise StoreError(f"{method} {_bare(url)} failed, after retries: {reason}") from None
 
     @staticmethod
-    def _checked(
-        response: urllib3.BaseHTTPResponse, method: str, url: str, path: str
-    ) -> urllib3.BaseHTTPResponse:
+    def _checked(response: urllib3.BaseHTTPResponse, method: str, url: str, path: str) -> urllib3.BaseHTTPResponse:
         if response.status in (_OK, _PARTIAL, _UNSATISFIABLE):
             return response
         if response.status in _GONE and "Authorization" not in response.headers.get("WWW-Authenticate", ""):

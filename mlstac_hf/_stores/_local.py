@@ -131,11 +131,8 @@ def _entry(name: str, status: os.stat_result) -> Entry:
 def _homes(root: str) -> list[str]:
     """The real folders a path may end up in: the root, and the blobs of a Hugging Face cache it lies in."""
     real = Path(os.path.realpath(root))
-    homes = [str(real)]
-    for parent in real.parents:
-        if parent.name == "snapshots" and (parent.parent / "blobs").is_dir():
-            homes.append(str(parent.parent / "blobs"))
-    return homes
+    blobs = [parent.parent / "blobs" for parent in real.parents if parent.name == "snapshots"]
+    return [str(real), *(str(folder) for folder in blobs if folder.is_dir())]
 
 
 def _failed(verb: str, path: str, error: OSError) -> StoreError:

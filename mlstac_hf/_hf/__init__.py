@@ -1,0 +1,132 @@
+"""Collections in Hugging Face `datasets`: `load_dataset()` and `register()`.
+
+Owns: the two calls and the check that `datasets` is there. It is the only room that imports `datasets`, and it
+does so when one of them is called, never before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from mlstac_hf._errors import MissingExtraError
+from mlstac_hf._reading import Address
+
+if TYPE_CHECKING:
+    import datasets
+
+__all__ = ["load_dataset", "register"]
+
+
+def load_dataset(
+    address: Address,
+    split: str | Sequence[str] | datasets.Split | datasets.ReadInstruction | None = None,
+    streaming: bool = False,  # noqa: FBT001, FBT002 - as datasets.load_dataset has it
+    *,
+    columns: Sequence[str] | None = None,
+    limit: int | None = None,
+    on_error: Literal["raise", "skip"] = "raise",
+    trust_links: bool = False,
+    revision: str | None = None,
+    token: str | None = None,
+    storage_options: dict[str, Any] | None = None,
+    cache_dir: str | None = None,
+    num_proc: int | None = None,
+    keep_in_memory: bool = False,
+) -> Any:
+    """Open a collection as a Hugging Face dataset, Arrow-cached or streamed.
+
+    The cache takes as much disk as the tensors, uncompressed; where that is too much, stream, or use
+    `mlstac_hf.load`, which reads the files in place. It is kept per content: a collection that changed is
+    built anew.
+
+    Args:
+        address: a path of `main.json` or of its folder, an http(s) URL of either, `user/repo` or
+            `hf://datasets/user/repo[@revision]` on the Hub, any fsspec URL, or an open Collection.
+        split: such as `"train"`, `"train[:10%]"`, `"train+validation"`, `"all"`, a list of these, or a
+            `datasets.ReadInstruction`. Default: every split, as a DatasetDict.
+        streaming: yield rows as they are read and cache nothing. Features then come from all headers where
+            the samples lie on this disk, and from the first sample elsewhere.
+        columns: tensor and metadata columns to keep, in this order. Default: all.
+        limit: only the first so many samples of each split.
+        on_error: `raise` the error of a bad sample, or `skip` it, with a warning that names it.
+        trust_links: follow links of the collection that are otherwise refused.
+        revision: branch, tag or commit of a Hub repository.
+        token: for private http and Hub addresses.
+        storage_options: for the fsspec filesystem of the address.
+        cache_dir: in place of `HF_DATASETS_CACHE`.
+        num_proc: processes that build the cache. Guard your script with `if __name__ == "__main__":`.
+        keep_in_memory: read the dataset into memory instead of mapping its file.
+
+    Returns:
+        A Dataset, DatasetDict, IterableDataset or IterableDatasetDict. Columns: the tensors, then `id`,
+        `crs`, `geotransform` (six float64, GDAL order, NaN when unknown), `start_datetime`, `end_datetime`
+        (ISO 8601 in UTC, null when unknown), then the publisher's own keys as text, sorted. The stored
+        dtype stands in each feature's `id`; `.with_format("mlstac_torch")`, `"mlstac_numpy"`,
+        `"mlstac_tf"`, `"mlstac_jax"` and `"mlstac_paddle"` give it back.
+
+    Raises:
+        CollectionNotFoundError: nothing at `address`, or no samples of the split.
+        InvalidCollectionError: `main.json` cannot be read.
+        UnknownNameError: no such split or column.
+        CorruptSampleError, MissingSampleError: a bad sample, by name.
+        SchemaMismatchError: samples differ in dtype or tensors, by name; `columns=` is the way round.
+        LinkRefusedError: the samples lie where the collection may not lead.
+        MissingExtraError: `datasets` is not installed.
+        StoreError: the network or disk failed, or offline without a prepared dataset.
+
+    Example:
+        >>> train = load_dataset(demo, split="train")
+        >>> train.features["input"].shape, train.features["input"].dtype
+        ((4, 64, 64), 'uint16')
+        >>> train.with_format("mlstac_numpy")[:8]["input"].dtype
+        dtype('uint16')
+    """
+    if on_error not in ("raise", "skip"):
+        raise ValueError(f'expected on_error to be "raise" or "skip", got {on_error!r}')
+    if limit is not None and limit < 0:
+        raise ValueError(f"expected limit to be 0 or more, got {limit}")
+    _check_installed()
+    import datasets
+
+    from mlstac_hf._hf import _load_dataset
+
+    return _load_dataset.load_dataset(
+        address,
+        split,
+        _load_dataset.Options(columns=None if columns is None else list(columns), limit=limit, on_error=on_error),
+        {"revision": revision, "token": token, "storage_options": storage_options, "trust_links": trust_links},
+        _load_dataset.Build(
+            cache=Path(cache_dir or datasets.config.HF_DATASETS_CACHE).expanduser(),
+            streaming=streaming,
+            num_proc=num_proc,
+            keep_in_memory=keep_in_memory,
+        ),
+    )
+
+
+def register() -> None:
+    """Make our formats known to `datasets`, for datasets that come from elsewhere.
+
+    `load_dataset` calls it. Needed before `datasets.load_from_disk` of a dataset that was saved with one
+    of our formats set, and before `.with_format("mlstac_torch")` in a process that did not call
+    `load_dataset`. Calling it again changes nothing.
+
+    Raises:
+        MissingExtraError: `datasets` is not installed.
+    """
+    _check_installed()
+    from mlstac_hf._hf._formatting import register_formats
+
+    register_formats()
+
+
+def _check_installed() -> None:
+    try:
+        import datasets  # noqa: F401
+    except ImportError:
+        raise MissingExtraError(
+            "this needs Hugging Face datasets, which is not installed. Install it with: pip install 'mlstac-hf[hf]' "
+            "(or use mlstac_hf.load, which needs nothing more)."
+        ) from None

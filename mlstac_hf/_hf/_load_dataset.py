@@ -1,0 +1,236 @@
+"""`load_dataset()`: the splits of a collection as datasets, Arrow-cached or streamed.
+
+Owns: the cache key, one schema for several splits, offline mode. Leaves to others: the grammar of splits
+(`_splits`), building (`_builder`), schemas (`_schema`), the samples (`reading`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+import re
+import warnings
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import datasets
+
+from mlstac_hf._errors import CollectionNotFoundError, CollectionWarning, SchemaMismatchError, StoreError
+from mlstac_hf._hf._builder import MLSTAC, GenerationError, Job
+from mlstac_hf._hf._features import features_of
+from mlstac_hf._hf._schema import Scan, Schema, check_columns, scan, unify
+from mlstac_hf._hf._splits import choose, is_joined, names_of
+from mlstac_hf._hf._staging import staged
+from mlstac_hf._load import warn_skipped
+from mlstac_hf._reading import Address, SampleFolder, open_collection, open_split, origin_of
+from mlstac_hf._spec import Collection
+from mlstac_hf._stores import LocalStore
+from mlstac_hf._version import __version__
+
+logger = logging.getLogger(__name__)
+
+NAME = "mlstac"
+_OFFLINE = ("HF_HUB_OFFLINE", "HF_DATASETS_OFFLINE")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """What was asked for besides the address, as far as it changes the rows."""
+
+    columns: Sequence[str] | None
+    limit: int | None
+    on_error: str
+
+    def text(self) -> str:
+        """For a cache key."""
+        return json.dumps(asdict(self), sort_keys=True)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Build:
+    """How datasets are made, which changes no row."""
+
+    cache: Path
+    streaming: bool
+    num_proc: int | None
+    keep_in_memory: bool
+
+    def dataset(self, builder: MLSTAC, part: str) -> Any:
+        """A split, or a slice of one, from its builder."""
+        if not self.streaming:
+            return builder.as_dataset(split=part, in_memory=self.keep_in_memory)
+        if "[" in part:
+            raise ValueError(f"a stream has whole splits, got {part!r}; use limit=, or .skip() and .take()")
+        return builder.as_streaming_dataset(split=part)
+
+
+def load_dataset(address: Address, split: Any, options: Options, access: dict[str, Any], build: Build) -> Any:
+    """See `mlstac_hf.load_dataset`; `access` goes on to `open_collection`."""
+    known_as = os.fspath(address) if not isinstance(address, Collection) else origin_of(address).address
+    key = _digest(known_as, str(access["revision"]), options.text())[:16]
+    try:
+        collection = open_collection(address, **access)
+    except StoreError:
+        if not _offline() or build.streaming:
+            raise
+        builders = _prepared(build.cache, key)
+        names_of(split, list(builders))
+    else:
+        request = _Request(collection, options, build, key)
+        builders = request.builders(names_of(split, list(collection.splits)), split)
+    return choose(split, builders, lambda name, part: build.dataset(builders[name], part), streaming=build.streaming)
+
+
+@dataclass
+class _Part:
+    """One split on its way into a dataset."""
+
+    source: SampleFolder
+    version: str
+    """Digest of `main.json`, the files, the options and this package's version."""
+    schema: Schema
+    scan: Scan | None = None
+    """None where the schema was known from before; the rows are then looked up when they are needed."""
+
+
+class _Request:
+    """One call of `load_dataset` on a collection that could be opened."""
+
+    def __init__(self, collection: Collection, options: Options, build: Build, key: str) -> None:
+        self._collection = collection
+        self._options = options
+        self._build = build
+        self._key = key
+        self._notes = LocalStore(build.cache / NAME / "schemas")
+
+    def builders(self, names: Sequence[str], split: Any) -> dict[str, MLSTAC]:
+        """A builder for each split, its dataset prepared unless it is streamed."""
+        with ExitStack() as stack:
+            parts, absent = [], []
+            for name in names:
+                try:
+                    source = open_split(self._collection, name)
+                except CollectionNotFoundError as error:
+                    absent.append(str(error))
+                    continue
+                parts.append(self._part(source, stack))
+            if absent and (split is not None or not parts):
+                raise CollectionNotFoundError("\n".join(absent))
+            for message in absent:
+                warnings.warn(f"left out: {message}", CollectionWarning, stacklevel=5)
+            if not parts:
+                raise CollectionNotFoundError(f"{self._collection!r} declares no split")
+            return {
+                part.source.split: self._builder(part, schema, stack)
+                for part, schema in zip(parts, _schemas(parts, joined=is_joined(split)), strict=True)
+            }
+
+    def _part(self, source: SampleFolder, stack: ExitStack) -> _Part:
+        digest = origin_of(self._collection).digest
+        count = self._count(source)
+        if self._build.streaming and not isinstance(source.store, LocalStore):
+            # nothing is fetched but the first sample, and later ones must be like it
+            first = scan(source, range(min(1, count)), self._options.columns)
+            rows = Scan(first.schema, range(count), first.nbytes * count, first.elements * count)
+            return _Part(source, digest, first.schema, rows)
+        version = _digest(digest, source.fingerprint(), self._options.text(), __version__)
+        schema = None if self._build.streaming else self._noted(version)
+        part = _Part(source, version, schema or Schema())
+        if schema is None:
+            self._scan(part, stack)
+        return part
+
+    def _count(self, source: SampleFolder) -> int:
+        return len(source) if self._options.limit is None else min(self._options.limit, len(source))
+
+    def _noted(self, version: str) -> Schema | None:
+        """The schema that was found before, so that a prepared dataset opens without a look at its samples."""
+        try:
+            return Schema.from_json(self._notes.read(f"{version[:32]}.json"))
+        except (FileNotFoundError, ValueError):
+            return None
+
+    def _scan(self, part: _Part, stack: ExitStack) -> Scan:
+        part.source = stack.enter_context(staged(part.source, self._count(part.source), self._build.cache))
+        indices, skip = range(self._count(part.source)), self._options.on_error == "skip"
+        found = scan(part.source, indices, self._options.columns, skip=skip)
+        if found.skipped:
+            warn_skipped(found.skipped)
+        elif not self._build.streaming:
+            self._notes.put(f"{part.version[:32]}.json", found.schema.to_json().encode())
+        part.schema, part.scan = found.schema, found
+        return found
+
+    def _builder(self, part: _Part, schema: Schema, stack: ExitStack) -> MLSTAC:
+        if schema.columns or schema.keys:
+            check_columns(schema, self._options.columns)
+        features = features_of(schema, self._collection.labels, self._options.columns)
+        slug = re.sub(r"[^A-Za-z0-9]+", "_", self._collection.id)[:40].strip("_") or "collection"
+        builder = MLSTAC(
+            cache_dir=str(self._build.cache),
+            dataset_name=NAME,
+            config_name=f"{slug}-{part.source.split}-{self._key}",
+            hash=_digest(part.version, repr(features.to_dict()))[:32],
+        )
+        is_prepared = (Path(builder.cache_dir) / datasets.config.DATASET_INFO_FILENAME).exists()
+        if self._build.streaming or not is_prepared:
+            builder.job = Job(
+                source=part.source,
+                scan=part.scan or self._scan(part, stack),
+                schema=schema,
+                features=features,
+                info={"description": self._collection.description or "", "license": self._collection.license or ""},
+                skip=self._options.on_error == "skip",
+            )
+        if not self._build.streaming:
+            try:
+                builder.download_and_prepare(num_proc=self._build.num_proc)
+            except GenerationError as error:
+                raise error.error from None
+            builder.job = None
+        return builder
+
+
+def _schemas(parts: Sequence[_Part], *, joined: bool) -> list[Schema]:
+    """One schema for all parts where they agree; else each its own, unless they are to be one dataset."""
+    try:
+        return [unify({part.source.split: part.schema for part in parts})] * len(parts)
+    except SchemaMismatchError as error:
+        if joined:
+            raise
+        logger.warning("The splits differ, so each gets features of its own. %s", error)
+        return [part.schema for part in parts]
+
+
+def _prepared(cache: Path, key: str) -> dict[str, MLSTAC]:
+    """Without a network: what was prepared last for this address and these options, by split."""
+    builders = {}
+    for folder in sorted((cache / NAME).glob(f"*-{key}")):
+        infos = folder.glob(f"*/*/{datasets.config.DATASET_INFO_FILENAME}")
+        newest = max(infos, key=lambda path: path.stat().st_mtime, default=None)
+        if newest is not None:
+            split = folder.name.removesuffix(f"-{key}").partition("-")[2]
+            builders[split] = MLSTAC(
+                cache_dir=str(cache), dataset_name=NAME, config_name=folder.name, hash=newest.parent.name
+            )
+    if not builders:
+        raise StoreError(
+            f"offline, and no dataset of this address and these options is prepared in {cache}. "
+            "Load it once with a network, or pass a local copy."
+        )
+    order = [split for split in ("train", "validation", "test") if split in builders]
+    return {split: builders[split] for split in dict.fromkeys([*order, *builders])}
+
+
+def _offline() -> bool:
+    set_here = any(os.environ.get(name, "").upper() in {"1", "ON", "YES", "TRUE"} for name in _OFFLINE)
+    return set_here or bool(datasets.config.HF_HUB_OFFLINE)
+
+
+def _digest(*parts: str) -> str:
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()
