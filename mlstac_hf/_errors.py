@@ -78,6 +78,10 @@ class LinkRefusedError(MLSTACError, PermissionError):
     """A link inside a collection leads out of it; `trust_links=True` follows it anyway."""
 
 
+BAD_SAMPLE = (SampleError, LinkRefusedError)
+"""What `on_error="skip"` leaves out: faults of one sample, a link out of the collection included."""
+
+
 class StoreError(MLSTACError, OSError):
     """Reading or writing failed below us: network, disk, bucket, permissions."""
 

@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from mlstac_hf._errors import CollectionWarning, SampleError, UnknownNameError
+from mlstac_hf._errors import BAD_SAMPLE, CollectionWarning, UnknownNameError
 from mlstac_hf._frameworks import FRAMEWORKS
 from mlstac_hf._frameworks import framework as framework_named
 from mlstac_hf._reading import Address, SampleFolder, open_collection, open_split, read_batch
@@ -93,7 +93,7 @@ def load(
         indices=range(count),
         framework=framework,
         device=device,
-        columns=columns,
+        columns=(columns,) if isinstance(columns, str) else columns,
         on_error=on_error,
     )
 
@@ -159,7 +159,7 @@ class Split:
         for position in range(len(self)):
             try:
                 yield self[position]
-            except SampleError as error:
+            except BAD_SAMPLE as error:
                 if self._on_error == "raise":
                     raise
                 warn_skipped([str(error)])
@@ -215,13 +215,13 @@ def resolve(key: Any, indices: Sequence[int]) -> Any:
         TypeError: no integer, slice or list of integers.
     """
     if isinstance(key, slice):
-        return list(indices[key])
-    if isinstance(key, np.ndarray) and key.dtype == bool:
-        raise TypeError("expected an index, a slice or a list of indices, got a boolean mask; use np.flatnonzero(mask)")
+        return indices[key]
     if isinstance(key, str | bytes | dict):
         raise TypeError(f"expected an index, a slice or a list of indices, got {key!r}")
     if hasattr(key, "__len__") and getattr(key, "ndim", 1) == 1:
-        return [resolve(operator.index(item), indices) for item in key]
+        return [resolve(item, indices) for item in key]
+    if isinstance(key, bool) or str(getattr(key, "dtype", "")).endswith("bool"):
+        raise TypeError("expected an index, a slice or a list of indices, got a boolean; use np.flatnonzero(mask)")
     position = operator.index(key)
     if not -len(indices) <= position < len(indices):
         raise IndexError(f"sample {position} of a split of {len(indices)}")

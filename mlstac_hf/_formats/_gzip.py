@@ -10,7 +10,7 @@ from __future__ import annotations
 import gzip
 import io
 import zlib
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 
 from mlstac_hf._formats._safetensors import HeaderError
 
@@ -22,7 +22,7 @@ except ImportError:  # no wheel for this platform
     pass
 else:
     GzipFile = igzip.GzipFile
-    _ERRORS.append(isal_zlib.error)
+    _ERRORS.append(cast(type[Exception], isal_zlib.error))
 
 MAGIC = b"\x1f\x8b"
 MAX_RATIO = 1032

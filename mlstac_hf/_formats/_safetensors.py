@@ -10,8 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, NoReturn
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -23,12 +22,16 @@ MAX_HEADER = 16 << 20
 """Bytes. Sample headers stay under 10 KB; safetensors itself allows 100 MB, which is an attack here."""
 
 
+MAX_NBYTES = 2**63 - 1
+MAX_AXES = 32
+"""What numpy 1 could hold; real tensors have up to 5."""
+
+
 class HeaderError(ValueError):
     """The header is not one; the message says why, the caller says where."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class TensorSlice:
+class TensorSlice(NamedTuple):
     """One tensor, as the header places it."""
 
     dtype: np.dtype[Any]
@@ -48,8 +51,7 @@ class TensorSlice:
         return flat.reshape(self.shape)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Header:
+class Header(NamedTuple):
     """A checked header: every slice lies in the file, none overlaps, nothing is left over."""
 
     tensors: Mapping[str, TensorSlice]
@@ -99,7 +101,7 @@ def parse_header(data: bytes, nbytes: int | None = None) -> Header:
             overlap, leave holes or lie outside, or metadata that is not text by text.
     """
     try:
-        entries = json.loads(data.decode("utf-8"), object_pairs_hook=_unique)
+        entries = _decoder.decode(data.decode("utf-8"))
     except UnicodeDecodeError as error:
         raise HeaderError(f"the header is not UTF-8 ({error.reason} at byte {PREFIX + error.start})") from None
     except HeaderError:
@@ -112,34 +114,43 @@ def parse_header(data: bytes, nbytes: int | None = None) -> Header:
         raise HeaderError(f"the header is a JSON {type(entries).__name__}, not an object")
     metadata = entries.pop("__metadata__", None)
     first = PREFIX + len(data)
-    tensors = sorted(
-        ((name, _slice(name, entry, first)) for name, entry in entries.items()),
-        key=lambda item: (item[1].start, item[1].start + item[1].nbytes),
-    )
+    tensors = [(name, _slice(name, entry, first)) for name, entry in entries.items()]
+    tensors.sort(key=_place)
     end = first
     for name, tensor in tensors:
         if tensor.start != end:
             fault = "overlaps the tensor before it" if tensor.start < end else "leaves a hole before it"
-            raise HeaderError(f"tensor {name!r} begins at byte {tensor.start}, expected {end}: it {fault}")
+            raise HeaderError(f"tensor {_short(name)} begins at byte {tensor.start}, expected {end}: it {fault}")
         end += tensor.nbytes
     if nbytes is not None and end != nbytes:
         name = tensors[-1][0] if tensors else "header"
         raise HeaderError(
-            f"{name!r} ends at byte {end}, but the file has {nbytes}: "
+            f"{_short(name)} ends at byte {end}, but the file has {nbytes}: "
             + ("it is cut short" if end > nbytes else f"{nbytes - end} bytes belong to nothing")
         )
     texts = _texts(metadata)
     if b"\\u" in data:
-        _check_surrogates(texts)
+        _check_surrogates({**dict.fromkeys(entries, ""), **texts})
     return Header(tensors=dict(tensors), metadata=texts, nbytes=end)
+
+
+def _place(item: tuple[str, TensorSlice]) -> tuple[int, int]:
+    return item[1].start, item[1].nbytes
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     entries = dict(pairs)
     if len(entries) != len(pairs):
-        names = [name for name, _ in pairs]
-        raise HeaderError(f"the key {next(n for n in names if names.count(n) > 1)!r} occurs twice in the header")
+        seen: set[str] = set()
+        twice = next(name for name, _ in pairs if name in seen or seen.add(name))  # type: ignore[func-returns-value]
+        raise HeaderError(f"the key {_short(twice)} occurs twice in the header")
     return entries
+
+
+def _short(value: Any) -> str:
+    """For a message: nothing a file holds may fill a screen."""
+    text = ascii(value[:80] if isinstance(value, str | list) else value)
+    return text if len(text) <= 80 else f"{text[:77]}..."  # noqa: PLR2004 - a line
 
 
 def _texts(metadata: Any) -> dict[str, str]:
@@ -149,7 +160,7 @@ def _texts(metadata: Any) -> dict[str, str]:
         raise HeaderError(f"__metadata__ is a JSON {type(metadata).__name__}, not an object")
     for key, value in metadata.items():
         if not isinstance(value, str):
-            raise HeaderError(f"__metadata__[{key!r}] is {type(value).__name__}, expected text")
+            raise HeaderError(f"__metadata__[{_short(key)}] is {type(value).__name__}, expected text")
     return metadata
 
 
@@ -159,33 +170,37 @@ def _check_surrogates(texts: dict[str, str]) -> None:
         try:
             (key + value).encode()
         except UnicodeEncodeError as error:
-            raise HeaderError(f"__metadata__[{key!r}] is not Unicode text: {error.reason}") from None
+            raise HeaderError(f"{_short(key)} is not Unicode text: {error.reason}") from None
 
 
-def _is_count(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+_decoder = json.JSONDecoder(object_pairs_hook=_unique)
 
 
 def _slice(name: str, entry: Any, first: int) -> TensorSlice:
     """One entry of the header, checked in Python integers, which cannot overflow."""
-
-    def refuse(reason: str) -> NoReturn:
-        raise HeaderError(f"tensor {name!r}: {reason}")
-
-    if not isinstance(entry, dict):
-        refuse(f"its entry is {type(entry).__name__}, not an object")
+    if type(entry) is not dict:
+        raise HeaderError(f"tensor {_short(name)}: its entry is {type(entry).__name__}, not an object")
     code, shape, offsets = entry.get("dtype"), entry.get("shape"), entry.get("data_offsets")
-    dtype = CODES.get(code) if isinstance(code, str) else None
+    dtype = CODES.get(code) if type(code) is str else None
     if dtype is None:
-        refuse(f"dtype {code!r} is not one of {', '.join(CODES)}")
-    if not isinstance(shape, list) or not all(map(_is_count, shape)) or len(shape) > 32:  # noqa: PLR2004 - numpy 1's limit
-        refuse(f"shape {shape!r} is not a list of at most 32 sizes")
-    if not isinstance(offsets, list) or len(offsets) != 2 or not all(map(_is_count, offsets)):  # noqa: PLR2004
-        refuse(f"data_offsets {offsets!r} are not two positions")
+        raise HeaderError(f"tensor {_short(name)}: dtype {_short(code)} is not one of {', '.join(CODES)}")
+    if type(shape) is not list or len(shape) > MAX_AXES or not _are_counts(shape):
+        raise HeaderError(f"tensor {_short(name)}: shape {_short(shape)} is not a list of at most {MAX_AXES} sizes")
+    if type(offsets) is not list or len(offsets) != 2 or not _are_counts(offsets):  # noqa: PLR2004 - begin, end
+        raise HeaderError(f"tensor {_short(name)}: data_offsets {_short(offsets)} are not two positions")
     begin, end = offsets
-    nbytes = dtype.itemsize
+    nbytes = span = dtype.itemsize
     for axis in shape:
         nbytes *= axis
+        span *= axis or 1
+    if span > MAX_NBYTES:  # also of an empty tensor, whose strides no library can count
+        raise HeaderError(f"tensor {_short(name)}: shape {_short(shape)} overflows 64 bits")
     if end - begin != nbytes:
-        refuse(f"claims bytes {begin} to {end}, but {dtype.name} {tuple(shape)} takes {nbytes}")
-    return TensorSlice(dtype=dtype, shape=tuple(shape), start=first + begin, nbytes=nbytes)
+        raise HeaderError(
+            f"tensor {_short(name)}: claims bytes {begin} to {end}, but {dtype.name} {tuple(shape)} takes {nbytes}"
+        )
+    return TensorSlice(dtype, tuple(shape), first + begin, nbytes)
+
+
+def _are_counts(values: list[Any]) -> bool:
+    return all([type(value) is int and 0 <= value <= MAX_NBYTES for value in values])  # noqa: C419 - half the time of a generator

@@ -95,7 +95,9 @@ def load_dataset(
     return _load_dataset.load_dataset(
         address,
         split,
-        _load_dataset.Options(columns=None if columns is None else list(columns), limit=limit, on_error=on_error),
+        _load_dataset.Options(
+            columns=[columns] if isinstance(columns, str) else columns and list(columns), limit=limit, on_error=on_error
+        ),
         {"revision": revision, "token": token, "storage_options": storage_options, "trust_links": trust_links},
         _load_dataset.Build(
             cache=Path(cache_dir or datasets.config.HF_DATASETS_CACHE).expanduser(),

@@ -17,7 +17,7 @@ import pyarrow as pa
 from datasets.exceptions import DatasetGenerationError
 from tqdm.auto import tqdm
 
-from mlstac_hf._errors import MLSTACError, SampleError
+from mlstac_hf._errors import MLSTACError
 from mlstac_hf._hf._formatting import register_formats
 from mlstac_hf._hf._schema import MAX_ELEMENTS, Scan, Schema, chunks, joined, ranges
 from mlstac_hf._hf._tables import table_of
@@ -89,7 +89,7 @@ class MLSTAC(datasets.ArrowBasedBuilder):
         tensors = [name for name in job.schema.columns if name in job.features]
         skipped: list[str] = []
 
-        def on_bad(_: int, error: SampleError) -> None:
+        def on_bad(_: int, error: MLSTACError) -> None:
             skipped.append(str(error))
 
         total = sum(sum(job.scan.nbytes[start:stop]) for start, stop in joined(rows))

@@ -14,7 +14,7 @@ from typing import Any, Self
 
 from tqdm.auto import tqdm
 
-from mlstac_hf._errors import CorruptSampleError, SampleError, SchemaMismatchError, UnknownNameError
+from mlstac_hf._errors import BAD_SAMPLE, CorruptSampleError, SchemaMismatchError, UnknownNameError
 from mlstac_hf._formats import dtype_of, plain_dtype
 from mlstac_hf._reading import SampleFolder, SampleHeader
 from mlstac_hf._spec import STANDARD_KEYS, user_keys
@@ -117,7 +117,7 @@ def scan(
                     f"{source.place(index)}: a tensor of {elements} elements does not fit an Arrow row "
                     f"(at most {MAX_ELEMENTS}). Read it with load()."
                 )
-        except SampleError as error:
+        except BAD_SAMPLE as error:
             if not skip:
                 raise
             skipped.append(str(error))

@@ -8,7 +8,6 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -17,8 +16,6 @@ from tqdm.auto import tqdm
 
 from mlstac_hf._reading import SampleFolder
 from mlstac_hf._stores import LocalStore
-
-CONNECTIONS = 16
 
 
 @contextmanager
@@ -33,10 +30,9 @@ def staged(source: SampleFolder, count: int, cache: Path) -> Iterator[SampleFold
     cache.mkdir(parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix="mlstac-staging-", dir=cache))
     try:
-        with ThreadPoolExecutor(CONNECTIONS) as pool:
-            fetched = pool.map(lambda index: _fetch(source, index, folder), range(count))
-            bar = tqdm(fetched, f"{source.split}: fetching", count, unit=" samples", disable=None, delay=2, leave=False)
-            names = list(bar)
+        fetched = source.each(lambda index: _fetch(source, index, folder), range(count))
+        bar = tqdm(fetched, f"{source.split}: fetching", count, unit=" samples", disable=None, delay=2, leave=False)
+        names = [name for name, _ in bar]
         store = LocalStore(folder)
         entries = {entry.name: entry for entry in store.list("")}
         yield replace(source, store=store, prefix="", names=names, versions=entries)
@@ -44,8 +40,9 @@ def staged(source: SampleFolder, count: int, cache: Path) -> Iterator[SampleFold
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _fetch(source: SampleFolder, index: int, folder: Path) -> str:
+def _fetch(source: SampleFolder, index: int, folder: Path) -> tuple[str, Path | None]:
     name, data = source.fetch(index)
-    if data is not None:
-        (folder / name).write_bytes(data)
-    return name
+    if data is None:
+        return name, None
+    (folder / name).write_bytes(data)
+    return name, folder / name

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from mlstac_hf._errors import SampleError
+from mlstac_hf._errors import BAD_SAMPLE, MLSTACError
 from mlstac_hf._formats import Array, aligned_empty
 from mlstac_hf._reading._folder import SampleFolder, SampleHeader
 
@@ -33,7 +33,7 @@ def read_batch(
     source: SampleFolder,
     indices: Sequence[int],
     columns: Sequence[str] | None = None,
-    on_bad: Callable[[int, SampleError], None] | None = None,
+    on_bad: Callable[[int, MLSTACError], None] | None = None,
 ) -> Batch:
     """Read samples into one batch.
 
@@ -54,7 +54,7 @@ def read_batch(
         place = len(rows)
         try:
             sample = source.read(index, columns, {name: stack[place, ...] for name, stack in stacks.items()})
-        except SampleError as error:
+        except BAD_SAMPLE as error:
             if on_bad is None:
                 raise
             on_bad(index, error)

@@ -10,9 +10,8 @@ from __future__ import annotations
 import io
 import mmap
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from typing import BinaryIO
+from collections.abc import Iterable, Mapping, Sequence
+from typing import BinaryIO, Protocol
 
 import numpy as np
 
@@ -39,21 +38,18 @@ Targets = Mapping[str, Array]
 """Arrays to fill, by tensor name: used where dtype and shape are those of the file."""
 
 
-class OpenFile:
-    """An opened sample file: its header is checked, its tensors can be read.
+class OpenFile(Protocol):
+    """An opened sample file: its header is checked, its tensors can be read."""
 
-    Attributes:
-        header: checked against the size of the file.
-    """
-
-    header: Header
+    @property
+    def header(self) -> Header:
+        """Checked against the size of the file."""
 
     def read(self, names: Iterable[str], into: Targets) -> dict[str, Array]:
         """The tensors `names`, in their stored dtype; those of `into` that fit are filled and returned."""
-        raise NotImplementedError
 
 
-class _Plain(OpenFile):
+class _Plain:
     """A plain file on this disk."""
 
     def __init__(self, descriptor: int) -> None:
@@ -98,7 +94,7 @@ class _Plain(OpenFile):
             _read_exactly(self._fd, run, begin)
 
 
-class _Bytes(OpenFile):
+class _Bytes:
     """A plain file that was fetched whole."""
 
     def __init__(self, data: bytes) -> None:
@@ -115,7 +111,7 @@ class _Bytes(OpenFile):
         return arrays
 
 
-class _Gzip(OpenFile):
+class _Gzip:
     """A gzip file on this disk or fetched; it can only be read through from the start."""
 
     def __init__(self, file: BinaryIO | io.BufferedIOBase, nbytes: int) -> None:
@@ -143,23 +139,16 @@ class _Gzip(OpenFile):
         return arrays
 
 
-@contextmanager
-def open_local(path: str, *, compressed: bool) -> Iterator[OpenFile]:
-    """Open a sample file on this disk.
+def open_descriptor(descriptor: int, *, compressed: bool) -> OpenFile:
+    """A sample file on this disk, opened; the caller closes the descriptor when he has read.
 
     Raises:
         HeaderError: the bytes are not a sample.
-        OSError: the file cannot be opened or read.
+        OSError: the file cannot be read.
     """
-    if compressed:
-        with open(path, "rb") as file:
-            yield _Gzip(file, os.fstat(file.fileno()).st_size)
-        return
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        yield _Plain(descriptor)
-    finally:
-        os.close(descriptor)
+    if not compressed:
+        return _Plain(descriptor)
+    return _Gzip(open(descriptor, "rb", closefd=False), os.fstat(descriptor).st_size)
 
 
 def open_bytes(data: bytes, *, compressed: bool) -> OpenFile:

@@ -7,16 +7,22 @@ Owns: which files are samples and in what order, and from index to sample. Leave
 from __future__ import annotations
 
 import hashlib
+import os
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, TypeVar
 
-from mlstac_hf._errors import CollectionWarning, CorruptSampleError, MissingSampleError, StoreError
+from mlstac_hf._errors import (
+    CollectionWarning,
+    CorruptSampleError,
+    InvalidCollectionError,
+    MissingSampleError,
+    StoreError,
+)
 from mlstac_hf._formats import Array, Header, HeaderError
-from mlstac_hf._reading._file import OpenFile, Targets, open_bytes, open_local
+from mlstac_hf._reading._file import OpenFile, Targets, open_bytes, open_descriptor
 from mlstac_hf._spec import (
     PLAIN,
     SUFFIXES,
@@ -29,8 +35,13 @@ from mlstac_hf._spec import (
 )
 from mlstac_hf._stores import Entry, Store
 
+Result = TypeVar("Result")
+Answer = TypeVar("Answer")
+
 _SHOWN = 5
 _CONNECTIONS = 16
+_WINDOW = 256
+"""Samples asked for at once; as many missing in a row are taken for the end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,8 +128,7 @@ class SampleFolder:
         Raises:
             MissingSampleError, CorruptSampleError, LinkRefusedError, StoreError: see `read`.
         """
-        with self._open(index) as file:
-            return self._describe(file.header)
+        return self._with_file(index, lambda file: self._describe(file.header))
 
     def read(self, index: int, columns: Sequence[str] | None = None, into: Targets | None = None) -> Sample:
         """Read a sample.
@@ -134,12 +144,14 @@ class SampleFolder:
             LinkRefusedError: the file is a symbolic link out of the collection.
             StoreError: the network or disk failed.
         """
-        with self._open(index) as file:
+
+        def values(file: OpenFile) -> Sample:
             head = self._describe(file.header)
             shown = [name for name in head.columns if columns is None or name in columns]
             arrays = file.read([name for name in shown if name not in head.texts], into or {})
-        values = {name: head.texts[name] if name in head.texts else arrays[name] for name in shown}
-        return Sample(values, head)
+            return Sample({name: head.texts[name] if name in head.texts else arrays[name] for name in shown}, head)
+
+        return self._with_file(index, values)
 
     def metadata(self, index: int, head: SampleHeader) -> dict[str, object]:
         """The typed metadata of a sample whose header is at hand; see `typed_metadata`."""
@@ -150,8 +162,27 @@ class SampleFolder:
         if self.versions:
             names = map(self.names.__getitem__, range(len(self)))
             return _digest((name, self.versions[name].version) for name in names)
+        return _digest((name, version or "missing") for name, version in self.each(self._stat, range(len(self))))
+
+    def each(
+        self, ask: Callable[[int], tuple[str, Answer | None]], indices: range
+    ) -> Iterator[tuple[str, Answer | None]]:
+        """What the store answers for each sample, many asked at once, in order.
+
+        Raises:
+            InvalidCollectionError: a long run of samples is not there, so their number is not what
+                `main.json` claims; asking on could take forever.
+        """
         with ThreadPoolExecutor(_CONNECTIONS) as pool:
-            return _digest(pool.map(self._stat, range(len(self))))
+            for start in range(0, len(indices), _WINDOW):
+                window = indices[start : start + _WINDOW]
+                answers = list(pool.map(ask, window))
+                if len(answers) == _WINDOW and not any(answer for _, answer in answers):
+                    raise InvalidCollectionError(
+                        f"main.json claims {len(self)} samples of split {self.split!r}, but of "
+                        f"{self.names[window[0]]} to {self.names[window[-1]]} none is at {self.store.url}{self.prefix}"
+                    )
+                yield from answers
 
     def fetch(self, index: int) -> tuple[str, bytes | None]:
         """The name and the bytes of a sample's file, whatever is in them; None where it is not there."""
@@ -162,19 +193,19 @@ class SampleFolder:
                 continue
         return self.names[index], None
 
-    def _stat(self, index: int) -> tuple[str, str]:
+    def _stat(self, index: int) -> tuple[str, str | None]:
         for name in self._candidates(index):
             try:
                 return name, self.store.stat(self.prefix + name).version
             except FileNotFoundError:
                 continue
-        return self.names[index], "missing"
+        return self.names[index], None
 
     def _describe(self, header: Header) -> SampleHeader:
-        sizes = {name: tensor.size for name, tensor in header.tensors.items()}
-        texts = text_columns(header.metadata, sizes, self.task)
-        known = [name for name in TENSOR_NAMES if name in sizes or name in texts]
-        others = [name for name in sizes if name not in TENSOR_NAMES]
+        tensors = header.tensors
+        texts = text_columns(header.metadata, {name: tensor.nbytes for name, tensor in tensors.items()}, self.task)
+        known = [name for name in TENSOR_NAMES if name in tensors or name in texts]
+        others = [name for name in tensors if name not in TENSOR_NAMES]
         return SampleHeader(header, texts, (*known, *others))
 
     def _candidates(self, index: int) -> list[str]:
@@ -184,20 +215,12 @@ class SampleFolder:
             return [name]
         return sorted((self.stem(index) + suffix for suffix in SUFFIXES), key=lambda other: other != name)
 
-    @contextmanager
-    def _open(self, index: int) -> Iterator[OpenFile]:
-        """The opened file; faults of its bytes carry its name from here on."""
+    def _with_file(self, index: int, use: Callable[[OpenFile], Result]) -> Result:
+        """What `use` makes of the opened file; faults of its bytes carry its name from here on."""
         try:
             for name in self._candidates(index):
                 try:
-                    local = self.store.local_path(self.prefix + name)
-                    if local is not None:
-                        with open_local(local, compressed=name.endswith(".gz")) as file:
-                            yield file
-                    else:
-                        data = self.store.read(self.prefix + name)
-                        yield open_bytes(data, compressed=name.endswith(".gz"))
-                    return
+                    return self._use_file(name, use)
                 except FileNotFoundError:
                     continue
         except HeaderError as error:
@@ -205,14 +228,22 @@ class SampleFolder:
                 f"{self.place(index)}: {error}. Replace the file from {self.store.url}, or leave it out with "
                 'on_error="skip".'
             ) from None
-        except OSError as error:
-            if isinstance(error, StoreError | PermissionError) and type(error).__module__.startswith("mlstac_hf"):
-                raise
-            raise StoreError(f"{self.place(index)}: could not be read: {error.strerror or error}") from error
         raise MissingSampleError(
             f"{self.place(index)}: expected at {self.store.url.rstrip('/')}/{self.prefix}, but it is not there. "
             f"The collection claims {len(self)} samples in this split."
         )
+
+    def _use_file(self, name: str, use: Callable[[OpenFile], Result]) -> Result:
+        path, compressed = self.prefix + name, name.endswith(".gz")
+        descriptor = self.store.open_local(path)
+        if descriptor is None:
+            return use(open_bytes(self.store.read(path), compressed=compressed))
+        try:
+            return use(open_descriptor(descriptor, compressed=compressed))
+        except OSError as error:
+            raise StoreError(f"could not read {self.store.url}/{path}: {error.strerror or error}") from error
+        finally:
+            os.close(descriptor)
 
 
 def list_samples(

@@ -7,9 +7,10 @@ Owns: where the samples of a split are looked for, and in which order. Leaves to
 from __future__ import annotations
 
 import hashlib
+import itertools
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from mlstac_hf._errors import (
@@ -71,9 +72,9 @@ def open_collection(
         >>> collection.splits["train"].n_items, collection.bands[3].common_name
         (24, 'nir')
     """
-    if isinstance(address, Collection):
-        return address
     access = Access(revision=revision, token=token, storage_options=storage_options, trust_links=trust_links)
+    if isinstance(address, Collection):
+        return address if access == Access() else _reopened(address, access)
     store, name = open_address(address, access)
     try:
         data = store.read(name)
@@ -86,6 +87,17 @@ def open_collection(
     collection._origin = Origin(
         store=store, access=access, address=os.fspath(address), digest=hashlib.sha256(data).hexdigest()
     )
+    return collection
+
+
+def _reopened(collection: Collection, access: Access) -> Collection:
+    """The same collection, its samples reached as `access` says where it says anything."""
+    origin = origin_of(collection)
+    said = {name: value for name, value in vars(access).items() if value}
+    access = replace(origin.access, **said)
+    store, _ = open_address(origin.address, access)
+    collection = collection.model_copy()
+    collection._origin = replace(origin, store=store, access=access)
     return collection
 
 
@@ -158,10 +170,11 @@ def _samples_in(store: Store, prefix: str, catalog: Catalog, task: tuple[str, ..
 
 
 def _numbered(store: Store, prefix: str, catalog: Catalog, task: tuple[str, ...]) -> SampleFolder | None:
-    """The samples of a folder that cannot be listed: as many as `main.json` claims, if the first is there."""
-    for suffix in SUFFIXES:
+    """The samples of a folder that cannot be listed: as many as `main.json` claims, if any is there."""
+    count = catalog.n_items or 1
+    for index, suffix in itertools.product(sorted({0, min(1, count - 1), count - 1}), SUFFIXES):
         try:
-            store.stat(f"{prefix}{encode_name(0)}{suffix}")
+            store.stat(f"{prefix}{encode_name(index)}{suffix}")
         except FileNotFoundError:
             continue
         if catalog.n_items is None:

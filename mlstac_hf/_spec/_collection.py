@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
 
 from mlstac_hf._errors import InvalidCollectionError
 from mlstac_hf._spec._dialects import SPELLINGS, read_fields
+from mlstac_hf._spec._document import write_field
 from mlstac_hf._spec._parts import (
     MAX_DEPTH,
     Annotations,
@@ -24,7 +25,6 @@ from mlstac_hf._spec._parts import (
     Extent,
     Labels,
     Link,
-    Part,
     Person,
     Provider,
 )
@@ -148,7 +148,7 @@ class Collection(BaseModel):
         for name in sorted(changed):
             old = [document.pop(spelling, None) for spelling in SPELLINGS[name]]
             wrapper = next((value for value in old if isinstance(value, dict)), {})
-            _write_field(document, name, _plain(getattr(self, name)), wrapper)
+            write_field(document, name, getattr(self, name), wrapper)
         return document
 
     def __repr__(self) -> str:
@@ -175,46 +175,3 @@ def _check_depth(text: str) -> None:
                 raise ValueError(f"it is nested more than {MAX_DEPTH} deep")
         elif character in "]}":
             depth -= 1
-
-
-def _plain(value: Any) -> Any:
-    """Models and tuples as JSON values."""
-    if isinstance(value, Part):
-        return value.model_dump(mode="json", by_alias=True, exclude_none=True)
-    if isinstance(value, tuple):
-        return [_plain(item) for item in value]
-    if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
-    return value
-
-
-def _write_field(document: Document, name: str, value: Any, wrapper: Document) -> None:
-    """Store one changed field; `wrapper` is the object it was found in, whose other keys stay."""
-    match name:
-        case "annotations":
-            document.update(value)
-        case "splits":
-            for split, catalog in value.items():
-                document[f"ml:{split}"] = {k: v for k, v in catalog.items() if k != "name" and v != []}
-        case "labels":
-            document["ml:labels"] = {**wrapper, "labels": value}
-        case "bands" | "band_axis" | "sensor":
-            key = {"band_axis": "axis"}.get(name, name)
-            document["ml:spectral"] = {**wrapper, key: value}
-        case "extent":
-            document["extent"] = value and {
-                "spatial": {"bbox": value["bbox"]},
-                "temporal": {"interval": value["interval"]},
-            }
-        case "reviewers":
-            document["ml:reviewers"] = {
-                "reviewers": [
-                    {"reviewer": {k: v for k, v in person.items() if k != "score"}, "score": person.get("score")}
-                    for person in value
-                ]
-            }
-        case "authors" | "curators":
-            document[f"ml:{name}"] = {name: value}
-        case _:
-            plain = SPELLINGS[name][0]
-            document[plain] = value

@@ -91,7 +91,7 @@ def text_columns(raw: Mapping[str, str], sizes: Mapping[str, int], task: Collect
 
     Args:
         raw: the sample's metadata as stored.
-        sizes: number of elements of each tensor the sample has.
+        sizes: size of each tensor the sample has, in elements or bytes.
         task: the collection's tasks.
 
     Returns:
@@ -103,7 +103,8 @@ def text_columns(raw: Mapping[str, str], sizes: Mapping[str, int], task: Collect
         text = raw.get(name)
         if text is None:
             continue
-        if name in by_task or (text and (raw.get("isText") == "1" or not sizes.get(name))):
+        said, lacks = name in by_task or raw.get("isText") == "1", not sizes.get(name)
+        if (text and (said or lacks)) or (lacks and name in by_task):
             texts[name] = text
     return texts
 

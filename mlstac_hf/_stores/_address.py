@@ -7,11 +7,12 @@ Owns: the order in which an address is understood. Leaves to others: whether a l
 from __future__ import annotations
 
 import os
+import posixpath
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urljoin, urlsplit
+from urllib.parse import quote, unquote, urljoin, urlsplit
 from urllib.request import url2pathname
 
 from mlstac_hf._errors import CollectionNotFoundError, LinkRefusedError
@@ -48,9 +49,9 @@ def open_address(address: str | os.PathLike[str], access: Access) -> tuple[Store
         MissingExtraError: the address needs a package that is not installed.
     """
     text = os.fspath(address)
-    path = Path(text).expanduser()
-    if path.exists():
-        return _local(path, access)
+    path = os.path.expanduser(text)
+    if os.path.exists(path):
+        return _local(Path(path), access)
     match scheme_of(text):
         case "http" | "https":
             parts = urlsplit(text)
@@ -85,7 +86,7 @@ def _fsspec(url: str, access: Access) -> tuple[Store, str]:
         head, slash, tail = folder.removeprefix("hf://datasets/").partition("/")
         repository, slash, tail = tail.partition("/")
         if access.revision and "@" not in repository:
-            folder = f"hf://datasets/{head}/{repository}@{access.revision}{slash}{tail}"
+            folder = f"hf://datasets/{head}/{repository}@{quote(access.revision, safe='')}{slash}{tail}"
     return FsspecStore(folder, options), name
 
 
@@ -116,7 +117,8 @@ def open_link(link: str, origin: Store, access: Access) -> Store:
         return _open_path_link(link, scheme, origin, access)
     if scheme in ("javascript", "data"):
         raise LinkRefusedError(f"the collection links to {link[:80]!r}, which names no folder")
-    if not access.trust_links and not link.startswith(f"{origin.url}/"):
+    inside = link.startswith(f"{origin.url.rstrip('/')}/") and ".." not in unquote(link).replace("\\", "/").split("/")
+    if not access.trust_links and not inside:
         raise refused(link, f"it is a {scheme}: address outside {origin.url}")
     return _fsspec(link, access)[0]
 
@@ -136,7 +138,7 @@ def _open_path_link(link: str, scheme: str, origin: Store, access: Access) -> St
     path = url2pathname(urlsplit(link).path) if scheme else link
     if not isinstance(origin, LocalStore):
         if not os.path.isabs(path) and ".." not in path.split("/"):
-            return _fsspec(f"{origin.url}/{path.strip('/')}", access)[0]
+            return _fsspec(f"{origin.url.rstrip('/')}/{posixpath.normpath(path)}", access)[0]
         if not access.trust_links:
             raise refused(link, f"it leads out of {origin.url}")
         return LocalStore(path, trust_links=True)

@@ -60,7 +60,7 @@ class FsspecStore:
     def url(self) -> str:
         return re.sub(r"(?<=://)[^/@]*@(?=[^/]*/)", "", self._url)
 
-    def local_path(self, path: str) -> None:  # noqa: ARG002 - part of the seam
+    def open_local(self, path: str) -> None:  # noqa: ARG002 - part of the seam
         return None
 
     def read(self, path: str) -> bytes:

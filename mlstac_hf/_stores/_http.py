@@ -59,7 +59,7 @@ class HttpStore:
         """Host and port, the only ones our credentials go to."""
         return self._netloc
 
-    def local_path(self, path: str) -> None:  # noqa: ARG002 - part of the seam
+    def open_local(self, path: str) -> None:  # noqa: ARG002 - part of the seam
         return None
 
     def read(self, path: str) -> bytes:
@@ -105,10 +105,11 @@ class HttpStore:
             if method == "HEAD" and linked:  # the Hub has said all there is to know
                 return response
             url = urljoin(url, target)
-            if urlsplit(url).netloc != self._netloc:
+            parts = urlsplit(url)
+            if parts.netloc != self._netloc or parts.scheme not in (self._scheme, "https"):
                 headers = {key: value for key, value in headers.items() if key.lower() != "authorization"}
-                if not self._trust_links:
-                    check_host(url)
+            if parts.netloc != self._netloc and not self._trust_links:
+                check_host(url)
         raise StoreError(f"{_bare(url)}: more than {MAX_REDIRECTS} redirects")
 
     def _send(self, method: str, url: str, headers: dict[str, str]) -> urllib3.BaseHTTPResponse:

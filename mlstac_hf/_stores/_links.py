@@ -15,6 +15,8 @@ from urllib.parse import urlsplit
 from mlstac_hf._errors import LinkRefusedError, StoreError
 
 _HUB_RAW = re.compile(r"^(/datasets/[^/]+/[^/]+)/(?:raw|blob)/")
+_TRANSLATED = tuple(map(ipaddress.IPv6Network, ("64:ff9b::/96", "64:ff9b:1::/48", "::/96")))
+"""Where the last 32 bits are an IPv4 address: NAT64, and the old IPv4-compatible range."""
 _SCHEME = re.compile(r"^([A-Za-z][A-Za-z0-9+.-]*):")
 
 
@@ -52,8 +54,20 @@ def check_host(url: str) -> None:
     except (OSError, UnicodeError, ValueError) as error:
         raise StoreError(f"{parts.hostname}, named by a link of the collection, cannot be looked up: {error}") from None
     for *_, address in found:
-        if not ipaddress.ip_address(str(address[0]).partition("%")[0]).is_global:
+        if not _is_public(ipaddress.ip_address(str(address[0]).partition("%")[0])):
             raise refused(url, f"{parts.hostname} is {address[0]}, not a public address")
+
+
+def _is_public(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
+    """Whether an address, and any IPv4 address wrapped in it, is on the public internet."""
+    wrapped: list[ipaddress.IPv4Address | None] = []
+    if isinstance(address, ipaddress.IPv6Address):
+        wrapped = [address.ipv4_mapped, address.sixtofour, *(address.teredo or ())]
+        if any(address in network for network in _TRANSLATED):
+            wrapped.append(ipaddress.IPv4Address(int(address) & 0xFFFFFFFF))
+    inner = [one for one in wrapped if one is not None]
+    plain = not inner or isinstance(address, ipaddress.IPv4Address)
+    return (not plain or (address.is_global and not address.is_multicast)) and all(map(_is_public, inner))
 
 
 def refused(link: str, reason: str) -> LinkRefusedError:

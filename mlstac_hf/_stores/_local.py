@@ -5,6 +5,7 @@ Owns: paths that stay inside, whatever `..` and symbolic links say. Leaves to ot
 
 from __future__ import annotations
 
+import errno
 import os
 import tempfile
 from pathlib import Path
@@ -34,23 +35,41 @@ class LocalStore:
     def url(self) -> str:
         return self.root
 
-    def local_path(self, path: str) -> str:
-        """The absolute path, checked to lie inside.
-
-        Raises:
-            LinkRefusedError: the path, or a symbolic link on it, leads out of the folder.
-        """
+    def _locate(self, path: str) -> str:
+        """The absolute path. Its folder is checked to lie inside, once; the file itself is not."""
         folder, _, name = path.rpartition("/")
         home = self._checked.get(folder)
         if home is None:
             home = os.path.join(self.root, check_relative(folder)) if folder else self.root
             self._check_inside(home)
             self._checked[folder] = home
-        check_relative(name)
-        full = os.path.join(home, name)
-        if os.path.islink(full):
+        if name == ".." or "\\" in name or "\0" in name:
+            check_relative(name)
+        return f"{home}/{name}"
+
+    def open_local(self, path: str) -> int:
+        """A descriptor of the file.
+
+        Raises:
+            FileNotFoundError: it is not there.
+            LinkRefusedError: the path, or a symbolic link on it, leads out of the folder.
+            StoreError: it cannot be opened.
+        """
+        full = self._locate(path)
+        try:
+            try:
+                return os.open(full, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+            except OSError as error:
+                if error.errno != errno.ELOOP:
+                    raise
             self._check_inside(full)
-        return full
+            return os.open(full, os.O_RDONLY | os.O_CLOEXEC)
+        except (FileNotFoundError, NotADirectoryError):
+            raise FileNotFoundError(path) from None
+        except LinkRefusedError:
+            raise
+        except OSError as error:
+            raise _failed("open", path, error) from error
 
     def _check_inside(self, path: str) -> None:
         if self._trust_links:
@@ -63,32 +82,25 @@ class LocalStore:
             )
 
     def read(self, path: str) -> bytes:
-        try:
-            return Path(self.local_path(path)).read_bytes()
-        except (FileNotFoundError, NotADirectoryError):
-            raise FileNotFoundError(path) from None
-        except OSError as error:
-            raise _failed("read", path, error) from error
+        return self.read_range(path, 0, None)
 
-    def read_range(self, path: str, start: int, stop: int) -> bytes:
-        try:
-            with open(self.local_path(path), "rb") as file:
+    def read_range(self, path: str, start: int, stop: int | None) -> bytes:
+        with os.fdopen(self.open_local(path), "rb") as file:
+            try:
                 file.seek(start)
-                return file.read(stop - start)
-        except (FileNotFoundError, NotADirectoryError):
-            raise FileNotFoundError(path) from None
-        except OSError as error:
-            raise _failed("read", path, error) from error
+                return file.read(-1 if stop is None else max(0, stop - start))
+            except OSError as error:
+                raise _failed("read", path, error) from error
 
     def stat(self, path: str) -> Entry:
+        descriptor = self.open_local(path)
         try:
-            status = os.stat(self.local_path(path))
-        except (FileNotFoundError, NotADirectoryError):
-            raise FileNotFoundError(path) from None
-        return _entry(path.rpartition("/")[2], status)
+            return _entry(path.rpartition("/")[2], os.fstat(descriptor))
+        finally:
+            os.close(descriptor)
 
     def list(self, path: str) -> list[Entry]:
-        folder = self.local_path(path)
+        folder = self._locate(path)
         self._check_inside(folder)
         entries = []
         try:
@@ -106,7 +118,7 @@ class LocalStore:
         return entries
 
     def put(self, path: str, data: bytes) -> None:
-        target = self.local_path(path)
+        target = self._locate(path)
         try:
             os.makedirs(os.path.dirname(target), exist_ok=True)
             handle, temporary = tempfile.mkstemp(prefix=".", suffix=".part", dir=os.path.dirname(target))

@@ -48,8 +48,8 @@ class Store(Protocol):
     def put(self, path: str, data: bytes) -> None:
         """Write a whole file; readers see the old one or the new one, never half."""
 
-    def local_path(self, path: str) -> str | None:
-        """Where the file lies on this machine's disk, if it does."""
+    def open_local(self, path: str) -> int | None:
+        """A descriptor of the file where it lies on this machine's disk, for the caller to close; else None."""
 
 
 def check_relative(path: str) -> str:

@@ -1,0 +1,104 @@
+"""Textures and shapes out of random numbers, with numpy alone.
+
+Owns: noise, smoothing, parcels. Leaves to others: what they stand for (`_scene`).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from mlstac_hf._formats import Array
+
+PARCEL_WARP = 0.08
+"""How far the sides of neighbouring parcels are from parallel, as the slope's standard deviation."""
+
+
+def noise(rng: np.random.Generator, size: int, roughness: float) -> Array:
+    """Random hills `(size, size)`, mean 0 and standard deviation 1.
+
+    Args:
+        rng: where chance comes from.
+        size: pixels a side.
+        roughness: 0 is white noise, 2 looks like clouds, 4 like gentle hills.
+    """
+    wide = size + size // 2  # noise made in the frequency domain repeats at the far edge: cut that off
+    shape = np.fft.rfft2(rng.standard_normal((wide, wide)))
+    frequency = _frequency(wide)
+    frequency[0, 0] = 1.0
+    hills = np.fft.irfft2(shape * frequency ** (-roughness / 2), s=(wide, wide))[:size, :size]
+    return ((hills - hills.mean()) / hills.std()).astype(np.float32)
+
+
+def blur(planes: Array, sigma: float) -> Array:
+    """`(…, H, W)` smoothed by a Gaussian of `sigma` pixels; beyond the border the picture is mirrored."""
+    margin = int(np.ceil(3 * sigma)) + 1
+    edges = [(0, 0)] * (planes.ndim - 2) + [(margin, margin)] * 2
+    wide = np.pad(planes, edges, mode="symmetric")
+    kernel = np.exp(-2 * (np.pi * sigma) ** 2 * _frequency(*wide.shape[-2:]) ** 2)
+    smooth = np.fft.irfft2(np.fft.rfft2(wide) * kernel, s=wide.shape[-2:])
+    return smooth[..., margin:-margin, margin:-margin].astype(np.float32)
+
+
+def shift(plane: Array, rows: int, columns: int) -> Array:
+    """A plane moved down and right; what comes in from outside repeats the border."""
+    margin = max(abs(rows), abs(columns))
+    if not margin:
+        return plane
+    wide = np.pad(plane, margin, mode="edge")
+    height, width = plane.shape
+    return wide[margin - rows : margin - rows + height, margin - columns : margin - columns + width]
+
+
+def blocks(planes: Array, factor: int) -> Array:
+    """Means of `factor` x `factor` pixels of `(…, H, W)`."""
+    *front, height, width = planes.shape
+    return planes.reshape(*front, height // factor, factor, width // factor, factor).mean(axis=(-3, -1))
+
+
+def parcels(rng: np.random.Generator, along: Array, across: Array, pixels: float) -> tuple[Array, Array]:
+    """Land cut into convex pieces with straight sides, as fields are: the longer side is halved, again and again.
+
+    Args:
+        rng: where chance comes from.
+        along: pixels along the main direction, `(H, W)`.
+        across: pixels across it, `(H, W)`.
+        pixels: area of a typical parcel.
+
+    Returns:
+        The number of the parcel, int32 `(H, W)`, and whether a track runs here, bool `(H, W)`.
+    """
+    numbers = np.zeros(along.shape, np.int32)
+    tracks = np.zeros(along.shape, bool)
+    stack = [(np.ones(along.shape, bool), 0)]
+    count = 0
+    while stack:
+        piece, depth = stack.pop()
+        if piece.sum() < pixels * rng.uniform(0.7, 2.2):
+            numbers[piece] = count
+            count += 1
+            continue
+        one, other = (along, across) if np.ptp(along[piece]) > np.ptp(across[piece]) else (across, along)
+        line = one + rng.normal(0, PARCEL_WARP) * other
+        cut = np.quantile(line[piece], rng.uniform(0.36, 0.64))
+        if depth in (1, 2):
+            tracks |= piece & (np.abs(line - cut) < rng.uniform(0.6, 1.2))
+        stack += [(piece & (line < cut), depth + 1), (piece & (line >= cut), depth + 1)]
+    return numbers, tracks
+
+
+def borders(numbers: Array) -> Array:
+    """True along the sides of parcels, two pixels wide."""
+    edge = np.zeros(numbers.shape, bool)
+    down, right = numbers[1:] != numbers[:-1], numbers[:, 1:] != numbers[:, :-1]
+    edge[1:] |= down
+    edge[:-1] |= down
+    edge[:, 1:] |= right
+    edge[:, :-1] |= right
+    return edge
+
+
+def _frequency(height: int, width: int | None = None) -> Array:
+    """Cycles a pixel of every term of a real transform."""
+    rows = np.fft.fftfreq(height)[:, None]
+    columns = np.fft.rfftfreq(width or height)[None, :]
+    return np.hypot(rows, columns)
