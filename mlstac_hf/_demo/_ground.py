@@ -14,6 +14,12 @@ import numpy as np
 from mlstac_hf._formats import Array
 from mlstac_hf._spec import Band
 
+_BANDS = (
+    ("B02", "blue", 0.490, 0.098),
+    ("B03", "green", 0.560, 0.045),
+    ("B04", "red", 0.665, 0.038),
+    ("B08", "nir", 0.842, 0.145),
+)
 BANDS = tuple(
     Band(
         name=name,
@@ -24,10 +30,7 @@ BANDS = tuple(
         full_width_half_max=width,
         unit="um",
     )
-    for index, (name, common_name, center, width) in enumerate(
-        [("B02", "blue", 0.490, 0.098), ("B03", "green", 0.560, 0.045)]
-        + [("B04", "red", 0.665, 0.038), ("B08", "nir", 0.842, 0.145)]
-    )
+    for index, (name, common_name, center, width) in enumerate(_BANDS)
 )
 
 LABELS = {"water": 0, "forest": 1, "cropland": 2, "grassland": 3, "built-up": 4, "cloud": 5}
@@ -37,8 +40,8 @@ def _spectrum(*values: float) -> Array:
     return np.array(values, np.float32)[:, None, None]
 
 
-SOIL = _spectrum(800, 1080, 1400, 2050)
-CROP = _spectrum(280, 620, 300, 4700)
+SOIL = _spectrum(770, 1080, 1350, 2050)
+CROP = _spectrum(270, 680, 280, 4700)
 STRAW = _spectrum(900, 1330, 1750, 2900)
 BLOSSOM = _spectrum(560, 1560, 1420, 4900)
 """Of rapeseed."""

@@ -143,7 +143,7 @@ def _forest(land: _Land) -> None:
     """Patches of forest, and crowns on all the trees there are."""
     rng = land.rng
     share = rng.choice([0.0, 0.08, 0.2, 0.4], p=[0.2, 0.35, 0.3, 0.15])
-    hills = noise(rng, land.size, 3.3)
+    hills = noise(rng, land.size, 3.9)
     patch = hills > np.quantile(hills, 1 - share)
     land.paint(patch, _trees(land), FOREST, height_m=22)
     _speckle(land, land.classes == FOREST, 0.16)
@@ -209,7 +209,7 @@ def _lake(land: _Land) -> None:
     radius = rng.uniform(0.11, 0.24) * reach
     # noise around a circle closes on itself, so the bank has no seam
     distance = np.hypot((land.along * CELL_M - x) / stretch, land.across * CELL_M - y)
-    distance = distance / (1 + 0.17 * np.clip(noise(rng, land.size, 4.2), -2, 2))
+    distance = distance / (1 + 0.2 * np.clip(noise(rng, land.size, 3.9), -2, 2))
     land.paint((distance < radius + 16) & (land.classes == CROPLAND), ground.meadow(land.day, 1.0), GRASSLAND)
     water = distance < radius
     deep = np.clip((radius - distance) / 40, 0, 1)
@@ -235,14 +235,14 @@ def _look(land: _Land, latitude: float, cloud_cover: float) -> Scene:
     rng = land.rng
     elevation = np.radians(ground.sun_elevation(land.day, latitude))
     azimuth = np.radians(rng.uniform(150, 165))
-    step = np.array([-np.cos(azimuth), np.sin(azimuth)]) / np.tan(elevation) / CELL_M * -1  # rows, columns a metre high
+    step = np.array([np.cos(azimuth), -np.sin(azimuth)]) / np.tan(elevation) / CELL_M  # (rows, columns) a metre high
     surface = land.surface * (1 - 0.45 * _shade(land.height_m, step))
     opacity = _clouds(rng, land.size, cloud_cover)
     away = np.round(step * rng.uniform(120, 210)).astype(int)
     below = shift(opacity, *away)
     dimming = np.array([0.50, 0.58, 0.64, 0.66], np.float32)[:, None, None]  # the sky still lights shadows blue
     surface *= 1 - dimming * below
-    surface += opacity * (ground.CLOUD * (1 + 0.05 * noise(rng, land.size, 2.5)) - surface)
+    surface += opacity * (ground.CLOUD * (1 + 0.12 * noise(rng, land.size, 3.2)) - surface)
     surface += rng.uniform(0, 1) * np.array([150, 85, 45, 10], np.float32)[:, None, None]
     pixels = blocks(blur(surface, 0.45 * FINE), FINE)
     pixels += rng.standard_normal(pixels.shape) * np.sqrt(18**2 + 0.012**2 * pixels**2)
@@ -264,8 +264,9 @@ def _shade(height_m: Array, step: Array) -> Array:
 
 def _clouds(rng: np.random.Generator, size: int, cover: float) -> Array:
     """Opacity of the clouds, 0 to 1, float32 `(h, w)`."""
-    hills = noise(rng, size, 2.9)
+    hills = noise(rng, size, 3.7)
     if not cover:
         return np.zeros_like(hills)
-    above = hills - np.quantile(hills, 1 - cover)
-    return np.clip(above / 0.55 + 0.25, 0, 1) ** np.float32(0.8)
+    above = hills + 0.12 * noise(rng, size, 2.4) - np.quantile(hills, 1 - cover)
+    opacity = np.clip(above / 0.6 + 0.3, 0, 1)
+    return np.asarray(opacity * opacity * (3 - 2 * opacity))

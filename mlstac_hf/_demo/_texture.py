@@ -5,6 +5,8 @@ Owns: noise, smoothing, parcels. Leaves to others: what they stand for (`_scene`
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 
 from mlstac_hf._formats import Array
@@ -13,20 +15,20 @@ PARCEL_WARP = 0.08
 """How far the sides of neighbouring parcels are from parallel, as the slope's standard deviation."""
 
 
-def noise(rng: np.random.Generator, size: int, roughness: float) -> Array:
+def noise(rng: np.random.Generator, size: int, smoothness: float) -> Array:
     """Random hills `(size, size)`, mean 0 and standard deviation 1.
 
     Args:
         rng: where chance comes from.
         size: pixels a side.
-        roughness: 0 is white noise, 2 looks like clouds, 4 like gentle hills.
+        smoothness: 0 is white noise, 3 looks like the coast of an island, 5 like gentle hills.
     """
-    wide = size + size // 2  # noise made in the frequency domain repeats at the far edge: cut that off
-    shape = np.fft.rfft2(rng.standard_normal((wide, wide)))
-    frequency = _frequency(wide)
-    frequency[0, 0] = 1.0
-    hills = np.fft.irfft2(shape * frequency ** (-roughness / 2), s=(wide, wide))[:size, :size]
-    return ((hills - hills.mean()) / hills.std()).astype(np.float32)
+    wide = size + size // 4  # noise made in the frequency domain repeats at the far edge: cut that off
+    shape = np.fft.rfft2(rng.standard_normal((wide, wide), np.float32))
+    power = np.maximum(_frequency(wide, wide), 1 / wide) ** (-smoothness / 2)
+    hills = np.fft.irfft2(shape * power, s=(wide, wide))[:size, :size]
+    hills = (hills - hills.mean()) / hills.std()
+    return np.asarray(hills, np.float32)
 
 
 def blur(planes: Array, sigma: float) -> Array:
@@ -52,7 +54,8 @@ def shift(plane: Array, rows: int, columns: int) -> Array:
 def blocks(planes: Array, factor: int) -> Array:
     """Means of `factor` x `factor` pixels of `(…, H, W)`."""
     *front, height, width = planes.shape
-    return planes.reshape(*front, height // factor, factor, width // factor, factor).mean(axis=(-3, -1))
+    means: Array = planes.reshape(*front, height // factor, factor, width // factor, factor).mean(axis=(-3, -1))
+    return means
 
 
 def parcels(rng: np.random.Generator, along: Array, across: Array, pixels: float) -> tuple[Array, Array]:
@@ -97,8 +100,7 @@ def borders(numbers: Array) -> Array:
     return edge
 
 
-def _frequency(height: int, width: int | None = None) -> Array:
+@lru_cache(maxsize=8)
+def _frequency(height: int, width: int) -> Array:
     """Cycles a pixel of every term of a real transform."""
-    rows = np.fft.fftfreq(height)[:, None]
-    columns = np.fft.rfftfreq(width or height)[None, :]
-    return np.hypot(rows, columns)
+    return np.asarray(np.hypot(np.fft.fftfreq(height)[:, None], np.fft.rfftfreq(width)[None, :]), np.float32)

@@ -1,8 +1,8 @@
 """Our formats for datasets: `mlstac_numpy`, `mlstac_torch`, `mlstac_tf`, `mlstac_jax`, `mlstac_paddle`.
 
-Owns: Arrow columns as tensors in their stored dtype, views of Arrow's memory wherever a view can be had.
-Leaves to others: the hand-over (`_frameworks`), which dtype was stored (`_features`). What is no tensor comes
-out as in the plain Python format.
+Owns: what `datasets` calls to format rows, columns and batches, and making it known. Leaves to others: Arrow's
+memory as arrays (`_columns`), the hand-over (`_frameworks`). What is no tensor comes out as in the plain Python
+format.
 """
 
 from __future__ import annotations
@@ -17,8 +17,9 @@ from datasets import formatting
 from datasets.formatting.formatting import PythonArrowExtractor, TensorFormatter
 
 from mlstac_hf._errors import MLSTACError, UnsupportedDtypeError
-from mlstac_hf._formats import Array, narrow, plain_dtype
+from mlstac_hf._formats import Array, plain_dtype
 from mlstac_hf._frameworks import FRAMEWORKS, framework
+from mlstac_hf._hf._columns import restored, tensors_of
 from mlstac_hf._hf._features import is_ragged, stored_dtype
 
 NAMES = {
@@ -116,6 +117,7 @@ class DtypeFormatter(TensorFormatter):
     def _columns(self, table: pa.Table) -> dict[str, Array | list[Any]]:
         found: dict[str, Array | list[Any]] = {}
         plain: list[str] = []
+        kinds = table.schema.types  # while these live, Arrow does not parse extension types anew at every touch
         for name in table.column_names:
             column = tensors_of(table.column(name), self._feature(name))
             if column is None:
@@ -125,6 +127,7 @@ class DtypeFormatter(TensorFormatter):
         if plain:
             batch = PythonArrowExtractor().extract_batch(table.select(plain))
             found |= self.python_features_decoder.decode_batch(batch)
+        del kinds
         return {name: found[name] for name in table.column_names}
 
     def _hand_over(self, name: str, value: Any) -> Any:
@@ -145,100 +148,11 @@ class DtypeFormatter(TensorFormatter):
     def _from_python(self, name: str, value: Any) -> Any:
         feature = self._feature(name)
         stored = stored_dtype(feature)
+        plain = stored and plain_dtype(stored)
+        first = value[0] if isinstance(value, list) and value else None
+        is_number = stored is not None and isinstance(value, int | float)
         if is_ragged(feature) and isinstance(value, Mapping):
-            value = np.asarray(value["data"], plain_dtype(stored)).reshape(value["shape"])
-        elif isinstance(value, list) and value and not isinstance(value[0], str | bytes | Mapping):
-            value = np.asarray(value, stored and plain_dtype(stored))
-        elif stored is not None and isinstance(value, int | float):
-            value = np.asarray(value, plain_dtype(stored))
-        if not isinstance(value, np.ndarray) or value.dtype == object:
-            return value
-        return value if stored is None else _restored(value, stored)
-
-
-def tensors_of(column: pa.ChunkedArray, feature: Any) -> Array | list[Any] | None:
-    """A column of tensors as one `(N, …)` array, or a list of arrays where shapes differ.
-
-    Args:
-        column: of an `Array{n}D` type, of numbers, of lists of numbers, or of our data and shape struct.
-        feature: the column's feature, where it is known.
-
-    Returns:
-        Views of Arrow's memory except where it is packed (bool), widened (bfloat16, float8, complex) or lies in several
-        pieces. Rows that are null are None in a list. None for a column that holds no tensors.
-    """
-    if not _is_tensor(column.type, feature):
-        return None
-    stored = stored_dtype(feature)
-    parts = [_restored_rows(_rows(chunk, feature), stored) for chunk in column.chunks]
-    if len(parts) == 1:
-        return parts[0]
-    arrays = [part for part in parts if isinstance(part, np.ndarray)]
-    if parts and len(arrays) == len(parts) and len({part.shape[1:] for part in arrays}) == 1:
-        return np.concatenate(arrays)
-    return [row for part in parts for row in part]
-
-
-def _is_tensor(kind: pa.DataType, feature: Any) -> bool:
-    if isinstance(kind, pa.ExtensionType):  # Array2D … Array5D, not a json or uuid
-        return hasattr(kind, "value_type") and hasattr(kind, "shape")
-    if is_ragged(feature) and pa.types.is_struct(kind):
-        return True
-    if _is_list(kind):
-        kind = kind.value_type
-    return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind))
-
-
-def _is_list(kind: pa.DataType) -> bool:
-    return bool(pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind))
-
-
-def _rows(array: pa.Array, feature: Any) -> Array | list[Any]:
-    """One chunk as an `(N, …)` array or a list of rows."""
-    if array.null_count:
-        return [None if not one.is_valid else _rows(array[i : i + 1], feature)[0] for i, one in enumerate(array)]
-    if isinstance(array.type, pa.ExtensionType):
-        return _unnested(array.storage, len(array.type.shape), tuple(array.type.shape))
-    if pa.types.is_struct(array.type):
-        shapes = array.field("shape").flatten().to_numpy().reshape(len(array), -1)
-        flat = _unnested(array.field("data"), 1, (None,))
-        return [row.reshape(shape) for row, shape in zip(flat, shapes, strict=True)]
-    if pa.types.is_fixed_size_list(array.type):
-        return _unnested(array, 1, (array.type.list_size,))
-    return _unnested(array, 1, (None,)) if _is_list(array.type) else _values(array)
-
-
-def _unnested(array: pa.Array, depth: int, shape: tuple[int | None, ...]) -> Array | list[Array]:
-    """Lists of lists as arrays: one where every row has `shape`, else one a row, dim 0 by the offsets."""
-    count = len(array)
-    lengths = None if shape[0] is not None else np.diff(array.offsets.to_numpy())
-    for _ in range(depth):
-        array = array.flatten()
-    flat = _values(array)
-    inner = tuple(axis or 0 for axis in shape[1:])
-    if lengths is None:
-        return flat.reshape((count, shape[0] or 0, *inner))
-    rows = flat.reshape((-1, *inner))
-    if count and (lengths == lengths[0]).all():
-        return rows.reshape((count, int(lengths[0]), *inner))
-    return np.split(rows, np.cumsum(lengths)[:-1]) if count else []
-
-
-def _values(array: pa.Array) -> Array:
-    values: Array = array.to_numpy(zero_copy_only=not pa.types.is_boolean(array.type))
-    return values
-
-
-def _restored_rows(rows: Array | list[Any], stored: Any) -> Array | list[Any]:
-    if stored is None:
-        return rows
-    if isinstance(rows, np.ndarray):
-        return _restored(rows, stored)
-    return [row if row is None else _restored(np.asarray(row), stored) for row in rows]
-
-
-def _restored(array: Array, stored: np.dtype[Any]) -> Array:
-    """The stored dtype, unless the column has since become something else under `map` or `cast`."""
-    plain = plain_dtype(stored)
-    labels = stored.kind in "iu" and array.dtype == np.int64  # a ClassLabel
-    return narrow(array, stored) if array.dtype == plain or labels else array
+            value = np.asarray(value["data"], plain).reshape(value["shape"])
+        elif is_number or isinstance(first, int | float | list | np.ndarray):
+            value = np.asarray(value, plain)
+        return restored(value, feature) if isinstance(value, np.ndarray) and value.dtype != object else value

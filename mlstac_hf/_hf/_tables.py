@@ -56,8 +56,11 @@ def _metadata(rows: Sequence[Mapping[str, Any]], key: str, kind: pa.DataType) ->
 def _column(
     values: Any, name: str, tensor: Tensor | None, feature: Any, kind: pa.DataType, places: Sequence[str]
 ) -> pa.Array:
-    for value, place in zip(values, places, strict=True):
-        _check(value, name, tensor, place)
+    if isinstance(values, np.ndarray) and places:  # stacked, so that one row speaks for all
+        _check(values[0, ...], name, tensor, places[0])
+    else:
+        for value, place in zip(values, places, strict=True):
+            _check(value, name, tensor, place)
     if tensor is None:
         return pa.array(values, pa.string())
     shape = stored_shape(tensor)
@@ -83,7 +86,7 @@ def _check(value: Any, name: str, tensor: Tensor | None, place: str) -> None:
     """Refuse a row that would be accepted here and fail when it is read."""
     if tensor is None:
         found, fits = type(value).__name__, isinstance(value, str)
-    elif not isinstance(value, np.ndarray | np.generic):
+    elif not isinstance(value, np.ndarray):
         found, fits = type(value).__name__, False
     else:
         found = f"{value.dtype.name} {value.shape}"

@@ -160,7 +160,7 @@ def _labels(value: Any) -> dict[str, int]:
 
 
 def _bands(value: Any) -> tuple[Band, ...]:
-    bands = _inside(value, "bands") or ()
+    bands = value.get("bands") or () if isinstance(value, Mapping) else value
     if isinstance(bands, Mapping):  # {name: {"band": {...}}} of 0.0.12
         bands = [
             {**(inner if isinstance(inner, Mapping) else {"description": inner}), "name": name}

@@ -1,0 +1,300 @@
+"""The command line, `mlstac-hf`: thin over the library, and the only module that prints.
+
+Owns: arguments, exit codes, and how facts look on a terminal. Leaves to others: everything else.
+Exit codes: 0 done, 1 the data is bad, 2 the call is wrong, 3 the network or store failed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shlex
+import sys
+import textwrap
+import time
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from importlib.util import find_spec
+from typing import Any, TextIO
+
+from mlstac_hf._errors import CollectionWarning, MissingExtraError, MLSTACError, StoreError
+from mlstac_hf._hf import load_dataset
+from mlstac_hf._info import facts_of
+from mlstac_hf._load import load
+from mlstac_hf._reading import open_collection
+from mlstac_hf._version import __version__
+
+DONE, BAD_DATA, BAD_CALL, STORE_FAILED = 0, 1, 2, 3
+
+_WIDTH = 80
+_MOST_ROWS = 24
+"""Of a table of labels or bands; some collections have thousands."""
+_LONGEST = 200
+"""Characters of a text out of a collection."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    Args:
+        argv: the arguments after the program's name; default those of this process.
+
+    Returns:
+        The exit code. A wrong command line leaves through SystemExit(2), as argparse has it.
+    """
+    arguments = _parser().parse_args(argv)
+    try:
+        with _plain_warnings():
+            code: int = arguments.run(arguments)
+        sys.stdout.flush()
+    except BrokenPipeError:  # the reader, such as `head`, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return DONE
+    except (MLSTACError, OSError, ValueError) as error:
+        _complain(f"error: {error}")
+        return _code(error)
+    return code
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="mlstac-hf",
+        description="Earth-observation training data published as ML-STAC.",
+        epilog="exit codes: 0 done, 1 the data is bad, 2 the call is wrong, 3 the network or store failed",
+    )
+    parser.add_argument("--version", action="version", version=f"mlstac-hf {__version__}")
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+
+    demo = commands.add_parser("demo", help="make a small collection, read it every way there is, draw it")
+    demo.add_argument("--out", metavar="DIR", default="mlstac-demo", help="where to write (default: %(default)s)")
+    demo.set_defaults(run=_demo)
+
+    info = commands.add_parser("info", help="say what is in a collection")
+    info.add_argument("address", metavar="ADDRESS", help="a path, a URL of main.json, user/repo, or any fsspec URL")
+    info.add_argument("--json", action="store_true", help="print one JSON object")
+    info.add_argument("--revision", metavar="REV", help="branch, tag or commit of a Hub repository")
+    info.add_argument("--trust-links", action="store_true", help="follow links that lead out of the collection")
+    info.set_defaults(run=_info)
+    return parser
+
+
+def _code(error: Exception) -> int:
+    if isinstance(error, StoreError):
+        return STORE_FAILED
+    if isinstance(error, MLSTACError):
+        return BAD_CALL if isinstance(error, MissingExtraError) else BAD_DATA
+    return BAD_CALL if isinstance(error, ValueError | FileExistsError) else STORE_FAILED
+
+
+def _complain(message: str) -> None:
+    print(_printable(message, longest=None), file=sys.stderr)
+
+
+@contextmanager
+def _plain_warnings() -> Iterator[None]:
+    """Our own warnings as one line each; those of libraries below are for programmers."""
+
+    def show(
+        message: Warning | str,
+        category: type[Warning],  # noqa: ARG001 - the signature of warnings.showwarning
+        filename: str,  # noqa: ARG001
+        lineno: int,  # noqa: ARG001
+        file: TextIO | None = None,  # noqa: ARG001
+        line: str | None = None,  # noqa: ARG001
+    ) -> None:
+        _complain(f"warning: {message}")
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        warnings.simplefilter("always", CollectionWarning)
+        warnings.showwarning = show
+        yield
+
+
+# --- demo -----------------------------------------------------------------------------------------------------
+
+
+def _demo(arguments: argparse.Namespace) -> int:
+    lacking = [name for name in ("datasets", "matplotlib") if find_spec(name) is None]
+    if lacking:
+        raise MissingExtraError(
+            f"mlstac-hf demo needs {' and '.join(lacking)}, which {'are' if len(lacking) > 1 else 'is'} not installed. "
+            "Install it with: pip install 'mlstac-hf[hf,plot]'"
+        )
+    from mlstac_hf._demo import SHEET, contact_sheet, make_collection
+
+    out = arguments.out
+    print(f"mlstac-hf {__version__} demo: synthetic Sentinel-2-like scenes of farmland, and their land cover\n")
+    with _step("make_collection") as say:
+        folder = make_collection(out)
+        files = list(folder.glob("*/*.safetensors"))
+        say(f"{len(files)} samples in {out}, {_size(sum(file.stat().st_size for file in files))}")
+    with _step("open_collection") as say:
+        collection = open_collection(out)
+        counts = [f"{name} {catalog.n_items}" for name, catalog in collection.splits.items()]
+        say(f"{', '.join(counts)}; {len(collection.bands)} bands, {len(collection.labels)} classes")
+    with _step("load, numpy") as say:
+        train = load(collection, framework="numpy")
+        batch = train[:]
+        say(f"{len(train)} samples, {_size(sum(array.nbytes for array in batch.values()))} of tensors")
+    with _step("import datasets") as say:
+        import datasets
+
+        say(f"version {datasets.__version__}")
+    with _step("load_dataset") as say, _without_bars(datasets):
+        dataset = load_dataset(collection)
+        rows = sum(part.num_rows for part in dataset.values())
+        cached = sum(os.path.getsize(file["filename"]) for part in dataset.values() for file in part.cache_files)
+        say(f"{rows} rows, {_size(cached)} of Arrow files in the cache")
+    with _step("contact sheet") as say:
+        sheet = os.path.join(out, SHEET)
+        contact_sheet(train, sheet)
+        say(f"wrote {sheet}, {_size(os.path.getsize(sheet))}")
+    print("\nFeatures of the dataset")
+    _table([(name, _feature(feature)) for name, feature in dataset["train"].features.items()])
+    python = 'python -c "import mlstac_hf; print(mlstac_hf.{})"'
+    address = repr(out)
+    print("\nTry next")
+    print(f"  mlstac-hf info {shlex.quote(out)}")
+    print("  " + python.format(f"load({address}, framework='numpy')[0]['input']"))
+    print("  " + python.format(f"load_dataset({address}, split='train')"))
+    return DONE
+
+
+@contextmanager
+def _step(name: str) -> Iterator[Any]:
+    """Time a step; it says what came of it, and both are printed in one line."""
+    said: list[str] = []
+    start = time.perf_counter()
+    yield said.append
+    print(f"  {name:<16} {time.perf_counter() - start:7.3f} s   {''.join(said)}", flush=True)
+
+
+@contextmanager
+def _without_bars(datasets: Any) -> Iterator[None]:
+    """Two seconds of work need no progress bar between the lines."""
+    shown = not datasets.are_progress_bars_disabled()
+    if shown:
+        datasets.disable_progress_bars()
+    try:
+        yield
+    finally:
+        if shown:
+            datasets.enable_progress_bars()
+
+
+def _feature(feature: Any) -> str:
+    """`Array3D (4, 64, 64) uint16`, whichever version of `datasets` it comes from."""
+    inner, length = getattr(feature, "feature", feature), getattr(feature, "length", None)
+    shape = getattr(feature, "shape", None) or (length and (length,))
+    return " ".join(str(part) for part in (type(feature).__name__, shape, inner.dtype) if part)
+
+
+# --- info -----------------------------------------------------------------------------------------------------
+
+
+def _info(arguments: argparse.Namespace) -> int:
+    collection = open_collection(arguments.address, revision=arguments.revision, trust_links=arguments.trust_links)
+    facts = {"address": arguments.address, **facts_of(collection)}
+    if arguments.json:
+        print(json.dumps(facts, indent=2))
+    else:
+        _describe(facts)
+    for problem in facts["problems"]:
+        _complain(f"error: {problem}")
+    return BAD_DATA if facts["problems"] else DONE
+
+
+def _describe(facts: Mapping[str, Any]) -> None:
+    print(_printable(facts["title"] or facts["id"] or "(no title)"))
+    if facts["description"]:
+        print(textwrap.fill(_printable(facts["description"], 1000), _WIDTH))
+    about = {
+        "id": facts["id"],
+        "task": ", ".join(facts["task"]),
+        "licence": facts["license"],
+        "sensor": facts["sensor"],
+        "size": None if facts["nbytes"] is None else _size(facts["nbytes"]),
+    }
+    print()
+    _table([(name, _printable(value or "-")) for name, value in about.items()])
+    if facts["splits"]:
+        print("\nSplits")
+        counts = [
+            (_printable(name), _number(split["declared"]), _number(split["found"]), _size(split["nbytes"]))
+            for name, split in facts["splits"].items()
+        ]
+        _table([("", "declared", "found", "size"), *counts], right=(1, 2, 3))
+    if facts["bands"]:
+        print("\nBands" + ("" if facts["band_axis"] is None else f" (axis {facts['band_axis']} of input)"))
+        _table(_capped([_band(band) for band in facts["bands"]]), right=(0,))
+    if facts["labels"]:
+        print("\nLabels")
+        _table(_capped([(str(value), _printable(name)) for name, value in facts["labels"].items()]), right=(0,))
+    if facts["first_sample"]:
+        sample = facts["first_sample"]
+        print(f"\nFirst sample of {_printable(sample['split'])}")
+        rows = [(name, _tensor(tensor)) for name, tensor in sample["tensors"].items()]
+        rows += [(key, _value(value)) for key, value in sample["metadata"].items()]
+        _table(_capped([(_printable(key, 30), _printable(value, 60)) for key, value in rows]))
+
+
+def _tensor(tensor: Mapping[str, Any]) -> str:
+    return f"{tensor['dtype']} ({', '.join(map(str, tensor['shape']))})" if "shape" in tensor else str(tensor["dtype"])
+
+
+def _value(value: object) -> str:
+    if isinstance(value, list):  # a geotransform
+        return ", ".join(f"{number:.9g}" for number in value)
+    return "-" if value is None else str(value)
+
+
+def _band(band: Mapping[str, Any]) -> tuple[str, ...]:
+    centre, width = (
+        f"{name} {band[key]:g} {band.get('unit', '')}".rstrip() if band.get(key) is not None else ""
+        for name, key in (("centre", "center_wavelength"), ("width", "full_width_half_max"))
+    )
+    return (_number(band.get("index")), *map(_printable, (band["name"], band.get("common_name", ""), centre, width)))
+
+
+def _capped(rows: Sequence[tuple[str, ...]]) -> list[tuple[str, ...]]:
+    if len(rows) <= _MOST_ROWS:
+        return list(rows)
+    return [*rows[:_MOST_ROWS], ("", f"and {len(rows) - _MOST_ROWS} more")]
+
+
+def _table(rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> None:
+    """Columns as wide as they need to be, two spaces apart; those in `right` are flush right."""
+    widths = [max(len(row[column]) for row in rows if column < len(row)) for column in range(max(map(len, rows)))]
+    for row in rows:
+        cells = (
+            cell.rjust(widths[column]) if column in right else cell.ljust(widths[column])
+            for column, cell in enumerate(row)
+        )
+        print(("  " + "  ".join(cells)).rstrip())
+
+
+def _number(value: int | None) -> str:
+    return "-" if value is None else f"{value:,}"
+
+
+def _size(nbytes: int | None) -> str:
+    """`1.4 MB`, in powers of ten as disks are sold."""
+    if nbytes is None:
+        return "-"
+    size, unit = float(nbytes), "B"
+    for larger in ("kB", "MB", "GB", "TB"):
+        if size < 1000:  # noqa: PLR2004 - the step from unit to unit
+            break
+        size, unit = size / 1000, larger
+    return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
+
+
+def _printable(text: object, longest: int | None = _LONGEST) -> str:
+    """A text out of a collection, fit for a terminal: no control characters, no end without end."""
+    clean = "".join(
+        c if c.isprintable() or (longest is None and c == "\n") else "\N{REPLACEMENT CHARACTER}" for c in str(text)
+    )
+    return clean if longest is None or len(clean) <= longest else clean[: longest - 3] + "..."

@@ -1,0 +1,85 @@
+"""What can be said of a collection without reading it through, JSON-ready.
+
+Owns: which facts these are. Leaves to others: how they are shown (`_cli`), the collection and its samples
+(`reading`).
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from mlstac_hf._errors import CollectionError, LinkRefusedError, SampleError
+from mlstac_hf._reading import SampleFolder, open_split
+from mlstac_hf._spec import Collection, format_datetime
+
+_DESCRIBED = ("id", "title", "description", "license", "task", "sensor", "labels", "band_axis")
+
+
+def facts_of(collection: Collection) -> dict[str, Any]:
+    """The facts of an open collection; of its samples only the first is opened.
+
+    Returns:
+        `id`, `title`, `description`, `license`, `task`, `sensor`, `labels`, `band_axis`, `bands`; `splits`, by name
+        how many samples are `declared` and how many were `found`, and their `nbytes` as stored; `nbytes` of
+        all; `first_sample` with its `split`, `tensors` (dtype and shape; dtype `text` where a text takes a
+        tensor's place) and `metadata`; `problems`, a message for each split that cannot be read. What is not
+        known without asking for every sample is None.
+
+    Raises:
+        StoreError: the network or disk failed.
+    """
+    splits: dict[str, dict[str, Any]] = {}
+    problems: list[str] = []
+    first_sample = None
+    for name, catalog in collection.splits.items():
+        sizes = [file.nbytes for file in catalog.data_files]
+        splits[name] = {"declared": catalog.n_items, "found": None, "nbytes": _sum(sizes) if sizes else None}
+        try:
+            source = open_split(collection, name)
+            splits[name] |= _counted(source)
+            first_sample = first_sample or _first_sample(source)
+        except (CollectionError, LinkRefusedError, SampleError) as error:
+            problems.append(str(error))
+    return {
+        **{name: _plain(getattr(collection, name)) for name in _DESCRIBED},
+        "bands": [band.model_dump(mode="json", exclude_none=True) for band in collection.bands],
+        "splits": splits,
+        "nbytes": _sum([split["nbytes"] for split in splits.values()]),
+        "first_sample": first_sample,
+        "problems": problems,
+    }
+
+
+def _counted(source: SampleFolder) -> dict[str, int | None]:
+    """Number and size of the files, where the folder could be listed."""
+    if len(source) and not source.versions:
+        return {}
+    return {"found": len(source), "nbytes": _sum([source.nbytes(index) for index in range(len(source))])}
+
+
+def _first_sample(source: SampleFolder) -> dict[str, Any] | None:
+    if not len(source):
+        return None
+    head = source.head(0)
+    tensors: dict[str, dict[str, Any]] = {}
+    for name in head.columns:
+        if name in head.texts:
+            tensors[name] = {"dtype": "text"}
+        else:
+            tensor = head.header.tensors[name]
+            tensors[name] = {"dtype": tensor.dtype.name, "shape": list(tensor.shape)}
+    metadata = {key: _plain(value) for key, value in source.metadata(0, head).items()}
+    return {"split": source.split, "tensors": tensors, "metadata": metadata}
+
+
+def _sum(sizes: list[int | None]) -> int | None:
+    known = [size for size in sizes if size is not None]
+    return sum(known) if len(known) == len(sizes) else None
+
+
+def _plain(value: object) -> object:
+    """A value as JSON knows it: times as text in UTC, tuples as lists."""
+    if isinstance(value, datetime):
+        return format_datetime(value)
+    return list(value) if isinstance(value, tuple) else value
