@@ -10,6 +10,7 @@ import argparse
 import json
 import os
 import shlex
+import shutil
 import sys
 import textwrap
 import time
@@ -154,13 +155,21 @@ def _demo(arguments: argparse.Namespace) -> int:
         say(f"wrote {sheet}, {_size(os.path.getsize(sheet))}")
     print("\nFeatures of the dataset")
     _table([(name, _feature(feature)) for name, feature in dataset["train"].features.items()])
-    python = 'python -c "import mlstac_hf; print(mlstac_hf.{})"'
+    python = f'{_command("python")} -c "import mlstac_hf; print(mlstac_hf.{{}})"'
     address = repr(out)
     print("\nTry next")
-    print(f"  mlstac-hf info {shlex.quote(out)}")
+    print(f"  {_command('mlstac-hf')} info {shlex.quote(out)}")
     print("  " + python.format(f"load({address}, framework='numpy')[0]['input']"))
     print("  " + python.format(f"load_dataset({address}, split='train')"))
     return DONE
+
+
+def _command(name: str) -> str:
+    """What to type for a program of this environment: its name, or its path where another one would answer."""
+    own = os.path.join(os.path.dirname(sys.executable), name)
+    if not os.path.exists(own) or shutil.which(name) == own:
+        return name
+    return shlex.quote(os.path.relpath(own) if own.startswith(os.getcwd() + os.sep) else own)
 
 
 @contextmanager

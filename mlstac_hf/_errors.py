@@ -20,6 +20,9 @@ Every error holds one string, so it crosses process borders unharmed.
 
 from __future__ import annotations
 
+import sys
+import warnings
+
 __all__ = [
     "CollectionError",
     "CollectionNotFoundError",
@@ -92,6 +95,14 @@ class MissingExtraError(MLSTACError, ImportError):
 
 class UnsupportedDtypeError(MLSTACError, TypeError):
     """The framework has no dtype for the stored values, and a near one would change them."""
+
+
+def warn(message: str) -> None:
+    """Warn at the line of the user's that led here, however deep in this package the cause was found."""
+    frame, level = sys._getframe(), 1  # noqa: SLF001 - warnings' own skip_file_prefixes is there from 3.12 on
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith("mlstac_hf."):
+        frame, level = frame.f_back, level + 1
+    warnings.warn(message, CollectionWarning, stacklevel=level)
 
 
 class CollectionWarning(UserWarning):

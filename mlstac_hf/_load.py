@@ -7,13 +7,12 @@ Owns: how a split is indexed, sliced and iterated, and its metadata. Leaves to o
 from __future__ import annotations
 
 import operator
-import warnings
 from collections.abc import Iterator, Sequence
 from typing import Any, Literal
 
 import numpy as np
 
-from mlstac_hf._errors import BAD_SAMPLE, CollectionWarning, UnknownNameError
+from mlstac_hf._errors import BAD_SAMPLE, UnknownNameError, warn
 from mlstac_hf._frameworks import FRAMEWORKS
 from mlstac_hf._frameworks import framework as framework_named
 from mlstac_hf._reading import Address, SampleFolder, open_collection, open_split, read_batch
@@ -232,4 +231,4 @@ def warn_skipped(errors: Sequence[str]) -> None:
     """Tell which samples were left out."""
     shown = "\n  ".join(errors[:10])
     more = f"\n  and {len(errors) - 10} more" if len(errors) > 10 else ""  # noqa: PLR2004
-    warnings.warn(f"{len(errors)} bad samples left out:\n  {shown}{more}", CollectionWarning, stacklevel=3)
+    warn(f"{len(errors)} bad samples left out:\n  {shown}{more}")

@@ -113,30 +113,31 @@ def _fields(land: _Land) -> None:
     """Parcels of crops, meadow and wood, with grown-over borders and tracks between them."""
     rng, size = land.rng, land.size
     numbers, tracks = parcels(rng, land.along, land.across, PARCEL_M2 / CELL_M**2 * rng.uniform(0.5, 1.5))
+    count = int(numbers.max()) + 1
+    use = rng.choice([CROPLAND, GRASSLAND, FOREST], count, p=[0.78, 0.17, 0.05])
     shares = np.array([crop.share for crop in ground.CROPS])
+    crops = rng.choice(len(shares), count, p=shares / shares.sum())
+    lags = rng.normal(0, 6, count).astype(int)  # not every farmer sows on the same day
     soil = ground.SOIL * rng.uniform(0.78, 1.15)
+    soils = rng.uniform(0.85, 1.15, count)
+    vigour = rng.random(count)
+    spectra = [
+        ground.CROPS[crops[i]].reflectance(land.day + lags[i], soil * soils[i])
+        if use[i] == CROPLAND
+        else ground.meadow(land.day, vigour[i])
+        for i in range(count)
+    ]
     moisture = noise(rng, size, 3.5)
-    everything = np.ones_like(tracks)
-    for number in range(int(numbers.max()) + 1):
-        inside = numbers == number
-        use = rng.random()
-        if use < 0.17:  # noqa: PLR2004 - one parcel in six is a meadow
-            spectrum, label, height = ground.meadow(land.day, rng.random()), GRASSLAND, 0.0
-        elif use < 0.22:  # noqa: PLR2004 - and one in twenty a wood
-            spectrum, label, height = _trees(land), FOREST, 18.0
-        else:
-            crop = ground.CROPS[rng.choice(len(shares), p=shares / shares.sum())]
-            lag = int(rng.normal(0, 6))  # not every farmer sows on the same day
-            spectrum = crop.reflectance(land.day + lag, soil * rng.uniform(0.85, 1.15))
-            label, height = CROPLAND, 0.0
-        # tramlines run along the parcels, every 24 m or so
-        lines = np.sin(land.across * (2 * np.pi * CELL_M / rng.uniform(18, 30)) + rng.uniform(0, 6))
-        uneven = 1 + 0.05 * moisture + (0.02 * lines if label == CROPLAND else 0)
-        land.paint(inside, spectrum * uneven, label, height)
+    # tramlines run along the fields, every 24 m or so
+    spacing, phase = rng.uniform(18, 30, count)[numbers], rng.uniform(0, 6, count)[numbers]
+    lines = np.sin(land.across * (2 * np.pi * CELL_M) / spacing + phase) * (use == CROPLAND)[numbers]
+    land.surface[:] = np.stack(spectra)[:, :, 0, 0].T[:, numbers] * (1 + 0.05 * moisture + 0.02 * lines)
+    land.classes[:] = use[numbers]
+    land.paint(land.classes == FOREST, _trees(land), height_m=18)
     grown = ground.meadow(land.day, 0.4)
     land.paint(borders(numbers) & (land.classes == CROPLAND), 0.5 * (grown + land.surface))
-    land.paint(tracks, ground.TRACK * (1 + 0.05 * moisture), height_m=0.0)
-    _speckle(land, everything, 0.03)
+    land.paint(tracks, ground.TRACK * (1 + 0.05 * moisture))
+    _speckle(land, np.ones_like(tracks), 0.03)
 
 
 def _forest(land: _Land) -> None:
@@ -240,7 +241,7 @@ def _look(land: _Land, latitude: float, cloud_cover: float) -> Scene:
     opacity = _clouds(rng, land.size, cloud_cover)
     away = np.round(step * rng.uniform(120, 210)).astype(int)
     below = shift(opacity, *away)
-    dimming = np.array([0.50, 0.58, 0.64, 0.66], np.float32)[:, None, None]  # the sky still lights shadows blue
+    dimming = np.array([0.55, 0.59, 0.63, 0.66], np.float32)[:, None, None]  # the sky still lights shadows blue
     surface *= 1 - dimming * below
     surface += opacity * (ground.CLOUD * (1 + 0.12 * noise(rng, land.size, 3.2)) - surface)
     surface += rng.uniform(0, 1) * np.array([150, 85, 45, 10], np.float32)[:, None, None]

@@ -42,11 +42,11 @@ def blur(planes: Array, sigma: float) -> Array:
 
 
 def shift(plane: Array, rows: int, columns: int) -> Array:
-    """A plane moved down and right; what comes in from outside repeats the border."""
+    """A plane moved down and right; what comes in from outside is mirrored."""
     margin = max(abs(rows), abs(columns))
     if not margin:
         return plane
-    wide = np.pad(plane, margin, mode="edge")
+    wide = np.pad(plane, margin, mode="symmetric")
     height, width = plane.shape
     return wide[margin - rows : margin - rows + height, margin - columns : margin - columns + width]
 
@@ -59,7 +59,7 @@ def blocks(planes: Array, factor: int) -> Array:
 
 
 def parcels(rng: np.random.Generator, along: Array, across: Array, pixels: float) -> tuple[Array, Array]:
-    """Land cut into convex pieces with straight sides, as fields are: the longer side is halved, again and again.
+    """Land cut into convex pieces with straight sides, as fields are: the longer side is cut, again and again.
 
     Args:
         rng: where chance comes from.
@@ -70,23 +70,25 @@ def parcels(rng: np.random.Generator, along: Array, across: Array, pixels: float
     Returns:
         The number of the parcel, int32 `(H, W)`, and whether a track runs here, bool `(H, W)`.
     """
-    numbers = np.zeros(along.shape, np.int32)
-    tracks = np.zeros(along.shape, bool)
-    stack = [(np.ones(along.shape, bool), 0)]
+    numbers = np.zeros(along.size, np.int32)
+    tracks = np.zeros(along.size, bool)
+    stack = [(np.arange(along.size), along.ravel(), across.ravel(), 0)]
     count = 0
     while stack:
-        piece, depth = stack.pop()
-        if piece.sum() < pixels * rng.uniform(0.7, 2.2):
+        piece, one, other, depth = stack.pop()
+        if piece.size < pixels * rng.uniform(0.7, 2.2):
             numbers[piece] = count
             count += 1
             continue
-        one, other = (along, across) if np.ptp(along[piece]) > np.ptp(across[piece]) else (across, along)
+        if np.ptp(one) < np.ptp(other):
+            one, other = other, one
         line = one + rng.normal(0, PARCEL_WARP) * other
-        cut = np.quantile(line[piece], rng.uniform(0.36, 0.64))
+        cut = np.quantile(line, rng.uniform(0.36, 0.64))
         if depth in (1, 2):
-            tracks |= piece & (np.abs(line - cut) < rng.uniform(0.6, 1.2))
-        stack += [(piece & (line < cut), depth + 1), (piece & (line >= cut), depth + 1)]
-    return numbers, tracks
+            tracks[piece[np.abs(line - cut) < rng.uniform(0.6, 1.2)]] = True
+        sides = (line < cut, line >= cut)
+        stack += [(piece[side], one[side], other[side], depth + 1) for side in sides]
+    return numbers.reshape(along.shape), tracks.reshape(along.shape)
 
 
 def borders(numbers: Array) -> Array:

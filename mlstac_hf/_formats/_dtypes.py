@@ -82,6 +82,10 @@ def widen(array: Array) -> Array:
     if array.dtype.kind == "c":
         real = np.ascontiguousarray(array).view(plain_dtype(array.dtype))
         return real.reshape(*array.shape, 2)
+    if array.dtype == ml_dtypes.bfloat16:  # by bits, since a cast would quieten some NaNs, and warn of them
+        return (
+            (np.ascontiguousarray(array).view(np.uint16).astype(np.uint32) << 16).view(np.float32).reshape(array.shape)
+        )
     return array.astype(plain_dtype(array.dtype), copy=False)
 
 
@@ -95,6 +99,9 @@ def narrow(array: Array, dtype: np.dtype[Any]) -> Array:
     if dtype.kind == "c":
         real = np.ascontiguousarray(array, dtype=plain_dtype(dtype))
         return real.view(dtype).reshape(real.shape[:-1])
+    if dtype == ml_dtypes.bfloat16:
+        bits = np.ascontiguousarray(array, np.float32).view(np.uint32) >> 16
+        return bits.astype(np.uint16).view(dtype).reshape(array.shape)
     return array.astype(dtype, copy=False)
 
 
@@ -103,4 +110,4 @@ def aligned_empty(shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
     nbytes = int(np.prod(shape, dtype=object)) * dtype.itemsize
     raw = np.empty(nbytes + 64, np.uint8)
     start = -raw.ctypes.data % 64
-    return raw[start : start + nbytes].view(dtype).reshape(shape)
+    return np.ndarray(shape, dtype, raw, start)

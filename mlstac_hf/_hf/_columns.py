@@ -12,7 +12,7 @@ import datasets
 import numpy as np
 import pyarrow as pa
 
-from mlstac_hf._formats import Array, narrow, plain_dtype
+from mlstac_hf._formats import Array, is_exotic, narrow, plain_dtype, widen
 from mlstac_hf._hf._features import is_ragged, stored_dtype
 
 Rows = Array | list[Any]
@@ -22,8 +22,8 @@ Rows = Array | list[Any]
 _ARRAYS = (datasets.Array2D, datasets.Array3D, datasets.Array4D, datasets.Array5D)
 
 
-class _InnerNullError(Exception):
-    """A null inside a list, which no array can hold."""
+class _NoTensorError(Exception):
+    """Lists that no array can hold: ragged inside a row, or with nulls."""
 
 
 def tensors_of(column: pa.ChunkedArray, feature: Any) -> Rows | None:
@@ -45,7 +45,7 @@ def tensors_of(column: pa.ChunkedArray, feature: Any) -> Rows | None:
             parts = [_rows(chunk) for chunk in column.chunks]
         else:
             parts = [_array_rows(chunk.storage, shape) for chunk in column.chunks]
-    except _InnerNullError:
+    except _NoTensorError:
         return None
     return _joined([_restored_rows(part, feature) for part in parts])
 
@@ -59,7 +59,12 @@ def restored(array: Array, feature: Any) -> Array:
         limits = np.iinfo(stored)
         fits = array.dtype == np.int64 and (not array.size or (limits.min <= array.min() and array.max() <= limits.max))
         return array.astype(stored) if fits else array
-    return narrow(array, stored) if array.dtype == plain_dtype(stored) else array
+    if array.dtype != plain_dtype(stored):
+        return array
+    narrowed = narrow(array, stored)
+    if is_exotic(stored) and not np.array_equal(widen(narrowed), array, equal_nan=True):
+        return array
+    return narrowed
 
 
 def _array_shape(column: pa.ChunkedArray, feature: Any) -> tuple[int | None, ...] | None:
@@ -75,7 +80,7 @@ def _array_shape(column: pa.ChunkedArray, feature: Any) -> tuple[int | None, ...
 def _is_numeric(kind: pa.DataType, feature: Any) -> bool:
     if is_ragged(feature) and pa.types.is_struct(kind):
         return True
-    if _is_list(kind):
+    while _is_list(kind):
         kind = kind.value_type
     return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind))
 
@@ -103,9 +108,26 @@ def _rows(array: pa.Array) -> Rows:
         shapes = array.field("shape").flatten().to_numpy().reshape(len(array), -1)
         flat = _array_rows(array.field("data"), (None,))
         return [row.reshape(shape) for row, shape in zip(flat, shapes, strict=True)]
-    if pa.types.is_fixed_size_list(kind):
-        return _array_rows(array, (kind.list_size,))
-    return _array_rows(array, (None,)) if _is_list(kind) else _values(array)
+    return _list_rows(array) if _is_list(kind) else _values(array)
+
+
+def _list_rows(array: pa.Array) -> Rows:
+    """A chunk of lists of numbers, or of lists of such: one array where all agree in shape, else one a row."""
+    level, shape = array, [len(array)]
+    while _is_list(level.type):
+        if level.null_count:
+            raise _NoTensorError
+        if pa.types.is_fixed_size_list(level.type):
+            shape.append(level.type.list_size)
+        else:
+            lengths = np.diff(level.offsets.to_numpy())
+            if lengths.size and (lengths != lengths[0]).any():
+                if len(array) == 1:
+                    raise _NoTensorError
+                return [_list_rows(array[i : i + 1])[0] for i in range(len(array))]
+            shape.append(int(lengths[0]) if lengths.size else 0)
+        level = level.flatten()
+    return _values(level).reshape(shape)
 
 
 def _array_rows(array: pa.Array, shape: tuple[int | None, ...]) -> Rows:
@@ -129,7 +151,7 @@ def _array_rows(array: pa.Array, shape: tuple[int | None, ...]) -> Rows:
 
 def _values(array: pa.Array) -> Array:
     if array.null_count:
-        raise _InnerNullError
+        raise _NoTensorError
     values: Array = array.to_numpy(zero_copy_only=not pa.types.is_boolean(array.type))
     return values
 

@@ -11,7 +11,6 @@ import json
 import logging
 import os
 import re
-import warnings
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
@@ -20,10 +19,10 @@ from typing import Any
 
 import datasets
 
-from mlstac_hf._errors import CollectionNotFoundError, CollectionWarning, SchemaMismatchError, StoreError
+from mlstac_hf._errors import CollectionNotFoundError, MLSTACError, SchemaMismatchError, StoreError, warn
 from mlstac_hf._hf._builder import MLSTAC, GenerationError, Job
 from mlstac_hf._hf._features import features_of
-from mlstac_hf._hf._schema import Scan, Schema, check_columns, scan, unify
+from mlstac_hf._hf._schema import Scan, Schema, scan, unify
 from mlstac_hf._hf._splits import choose, is_joined, names_of
 from mlstac_hf._hf._staging import staged
 from mlstac_hf._load import warn_skipped
@@ -63,6 +62,9 @@ class Build:
     def dataset(self, builder: MLSTAC, part: str) -> Any:
         """A split, or a slice of one, from its builder."""
         if not self.streaming:
+            if not any(split.num_examples for split in builder.info.splits.values()):  # which as_dataset refuses
+                features = builder.info.features
+                return datasets.Dataset.from_dict({name: [] for name in features}, features)
             return builder.as_dataset(split=part, in_memory=self.keep_in_memory)
         if "[" in part:
             raise ValueError(f"a stream has whole splits, got {part!r}; use limit=, or .skip() and .take()")
@@ -111,24 +113,33 @@ class _Request:
     def builders(self, names: Sequence[str], split: Any) -> dict[str, MLSTAC]:
         """A builder for each split, its dataset prepared unless it is streamed."""
         with ExitStack() as stack:
-            parts, absent = [], []
+            parts: list[_Part] = []
+            absent: list[MLSTACError] = []
             for name in names:
                 try:
                     source = open_split(self._collection, name)
-                except CollectionNotFoundError as error:
-                    absent.append(str(error))
+                except self._absences() as error:
+                    absent.append(error)
                     continue
                 parts.append(self._part(source, stack))
             if absent and (split is not None or not parts):
-                raise CollectionNotFoundError("\n".join(absent))
-            for message in absent:
-                warnings.warn(f"left out: {message}", CollectionWarning, stacklevel=5)
+                raise absent[0]
+            for reason in absent:
+                warn(f"left out: {reason}")
             if not parts:
                 raise CollectionNotFoundError(f"{self._collection!r} declares no split")
             return {
                 part.source.split: self._builder(part, schema, stack)
                 for part, schema in zip(parts, _schemas(parts, joined=is_joined(split)), strict=True)
             }
+
+    def _absences(self) -> tuple[type[MLSTACError], ...]:
+        """What says that a split is not there, so that the others load without it.
+
+        A folder on this disk is often a copy of some splits, whose links lead to where all were published.
+        """
+        is_local = isinstance(origin_of(self._collection).store, LocalStore)
+        return (CollectionNotFoundError, StoreError) if is_local else (CollectionNotFoundError,)
 
     def _part(self, source: SampleFolder, stack: ExitStack) -> _Part:
         digest = origin_of(self._collection).digest
@@ -167,8 +178,6 @@ class _Request:
         return found
 
     def _builder(self, part: _Part, schema: Schema, stack: ExitStack) -> MLSTAC:
-        if schema.columns or schema.keys:
-            check_columns(schema, self._options.columns)
         features = features_of(schema, self._collection.labels, self._options.columns)
         slug = re.sub(r"[^A-Za-z0-9]+", "_", self._collection.id)[:40].strip("_") or "collection"
         builder = MLSTAC(

@@ -128,13 +128,12 @@ def scan(
         keys |= user_keys(head.header.metadata, head.texts).keys()
     schema = Schema(tensors, tuple(sorted(keys)))
     if rows:
-        check_columns(schema, columns)
+        _check_columns(columns, (*source.head(rows[0]).columns, *schema.metadata_columns()))
     return Scan(schema, rows, weights, longest, skipped)
 
 
-def check_columns(schema: Schema, columns: Sequence[str] | None) -> None:
+def _check_columns(columns: Sequence[str] | None, has: Sequence[str]) -> None:
     """Refuse a column name that no sample has."""
-    has = (*schema.columns, *schema.metadata_columns())
     lacking = [name for name in columns or () if name not in has]
     if lacking:
         raise UnknownNameError(f"no column {' or '.join(map(repr, lacking))}; there are {', '.join(has)}")

@@ -8,18 +8,17 @@ from __future__ import annotations
 
 import hashlib
 import os
-import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
 
 from mlstac_hf._errors import (
-    CollectionWarning,
     CorruptSampleError,
     InvalidCollectionError,
     MissingSampleError,
     StoreError,
+    warn,
 )
 from mlstac_hf._formats import Array, Header, HeaderError
 from mlstac_hf._reading._file import OpenFile, Targets, open_bytes, open_descriptor
@@ -270,15 +269,15 @@ def list_samples(
         return None
     folder = f"{store.url.rstrip('/')}/{prefix}"
     if strays:
-        _warn(f"{folder}: {_some(strays)} left out, as no sample is named so (expected names such as 0000001{PLAIN}).")
+        warn(f"{folder}: {_some(strays)} left out, as no sample is named so (expected names such as 0000001{PLAIN}).")
     if doubles:
-        _warn(f"{folder}: {_some(doubles)} exist both plain and compressed; the plain files are read.")
+        warn(f"{folder}: {_some(doubles)} exist both plain and compressed; the plain files are read.")
     gap = max(found) + 1 - len(found)
     if gap:
         missing = [encode_name(i) for i in range(min(max(found), len(found) + _SHOWN)) if i not in found]
-        _warn(f"{folder}: {gap} samples are missing: {_some(missing, gap)}. The others keep their ids.")
+        warn(f"{folder}: {gap} samples are missing: {_some(missing, gap)}. The others keep their ids.")
     if claimed is not None and claimed != len(found):
-        _warn(f"{folder}: main.json claims {claimed} samples, the folder holds {len(found)}; the folder decides.")
+        warn(f"{folder}: main.json claims {claimed} samples, the folder holds {len(found)}; the folder decides.")
     ordered = [found[index] for index in sorted(found)]
     return SampleFolder(
         split=split,
@@ -294,10 +293,6 @@ def _some(names: Sequence[str], total: int | None = None) -> str:
     total = total or len(names)
     shown = ", ".join(sorted(names)[:_SHOWN])
     return shown if total <= _SHOWN else f"{shown} and {total - _SHOWN} more"
-
-
-def _warn(message: str) -> None:
-    warnings.warn(message, CollectionWarning, stacklevel=5)
 
 
 def _digest(pairs: Iterable[tuple[str, str]]) -> str:

@@ -9,13 +9,14 @@ from __future__ import annotations
 import hashlib
 import itertools
 import os
-from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from mlstac_hf._errors import (
     CollectionNotFoundError,
     InvalidCollectionError,
+    LinkRefusedError,
+    StoreError,
     UnknownNameError,
 )
 from mlstac_hf._reading._folder import NumberedNames, SampleFolder, list_samples
@@ -137,26 +138,27 @@ def open_split(collection: Collection, split: str) -> SampleFolder:
             f"{origin.address}: split {split!r} is in the container layout (.mlstac files), which this version "
             "does not read yet; it reads the sample layout."
         )
-    looked: list[str] = []
-    for store, prefix in _places(catalog, origin):
-        looked.append(f"{store.url.rstrip('/')}/{prefix}")
-        found = _samples_in(store, prefix, catalog, collection.task)
+    looked = []
+    for folder in _FOLDERS.get(split, (split,)):
+        looked.append(f"{origin.store.url.rstrip('/')}/{folder}/")
+        found = _samples_in(origin.store, f"{folder}/", catalog, collection.task)
         if found is not None:
             return found
     if catalog.n_items == 0:
         return SampleFolder(split=split, store=origin.store, prefix=f"{split}/", names=[], task=collection.task)
+    if catalog.link:  # opened, and judged, only now that it is needed
+        try:
+            store = open_link(catalog.link, origin.store, origin.access)
+            looked.append(store.url)
+            found = _samples_in(store, "", catalog, collection.task)
+        except (LinkRefusedError, StoreError) as error:
+            raise type(error)(f"no samples of split {split!r} found in {' or '.join(looked)}, and {error}") from None
+        if found is not None:
+            return found
     raise CollectionNotFoundError(
         f"no samples of split {split!r} found: looked in {' and '.join(looked)} for files such as "
         f"{encode_name(0)}{SUFFIXES[0]}. main.json claims {catalog.n_items}."
     )
-
-
-def _places(catalog: Catalog, origin: Origin) -> Iterator[tuple[Store, str]]:
-    """Where the samples of a split may be. The link is opened, and judged, only when it is needed."""
-    for folder in _FOLDERS.get(catalog.name, (catalog.name,)):
-        yield origin.store, f"{folder}/"
-    if catalog.link:
-        yield open_link(catalog.link, origin.store, origin.access), ""
 
 
 def _samples_in(store: Store, prefix: str, catalog: Catalog, task: tuple[str, ...]) -> SampleFolder | None:

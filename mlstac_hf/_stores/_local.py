@@ -85,12 +85,15 @@ class LocalStore:
         return self.read_range(path, 0, None)
 
     def read_range(self, path: str, start: int, stop: int | None) -> bytes:
-        with os.fdopen(self.open_local(path), "rb") as file:
-            try:
+        descriptor = self.open_local(path)
+        try:
+            with open(descriptor, "rb", closefd=False) as file:
                 file.seek(start)
                 return file.read(-1 if stop is None else max(0, stop - start))
-            except OSError as error:
-                raise _failed("read", path, error) from error
+        except OSError as error:
+            raise _failed("read", path, error) from error
+        finally:
+            os.close(descriptor)
 
     def stat(self, path: str) -> Entry:
         descriptor = self.open_local(path)

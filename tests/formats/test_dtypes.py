@@ -43,7 +43,7 @@ def test_every_value_of_an_exotic_dtype_survives_widening(dtype):
     assert is_exotic(dtype)
     assert wide.dtype == plain_dtype(dtype) == np.float32
     number = ~np.isnan(wide)
-    np.testing.assert_array_equal(wide[number], values.astype(np.float64)[number])
+    np.testing.assert_array_equal(wide[number], values[number].astype(np.float64))
     back = narrow(wide, dtype)
     assert back.dtype == dtype
     assert back[number].tobytes() == values[number].tobytes()

@@ -34,7 +34,7 @@ class Handler(BaseHTTPRequestHandler):
         path = unquote(urlsplit(self.path).path)
         server = self.server
         with server.lock:
-            server.requests.append((self.command, path, dict(self.headers)))
+            server.requests.append((self.command, path, {key.title(): value for key, value in self.headers.items()}))
             server.seen[path] += 1
         trick = server.tricks.get(path) or server.tricks.get("*")
         if trick is None or not trick(self):

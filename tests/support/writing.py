@@ -148,7 +148,7 @@ def pack_single(data: bytes) -> bytes:
 
 def pack_members(data: bytes) -> bytes:
     """Several members, cut inside the header and inside the tensors."""
-    cuts = (0, 5, len(data) // 3, len(data))
+    cuts = sorted((0, min(5, len(data)), len(data) // 3, len(data)))
     return b"".join(pack_single(data[a:b]) for a, b in zip(cuts, cuts[1:], strict=False))
 
 

@@ -1,0 +1,125 @@
+"""Everything a user may type where a collection is meant."""
+
+import os
+import pathlib
+
+import fsspec
+import pytest
+
+from mlstac_hf import CollectionNotFoundError, load, open_collection
+from mlstac_hf._stores import Access, open_address
+
+
+@pytest.mark.parametrize("kind", ["folder", "folder/", "main", "Path", "relative", "home", "uri", "uri of main"])
+def test_a_path_of_the_folder_or_of_main_json_is_the_collection(collection, monkeypatch, kind):
+    folder = collection.folder
+    monkeypatch.chdir(folder.parent)
+    monkeypatch.setenv("HOME", str(folder.parent))
+    address = {
+        "folder": str(folder),
+        "folder/": f"{folder}/",
+        "main": str(folder / "main.json"),
+        "Path": folder,
+        "relative": folder.name,
+        "home": f"~/{folder.name}",
+        "uri": folder.as_uri(),
+        "uri of main": (folder / "main.json").as_uri(),
+    }[kind]
+    assert load(address, "numpy")[4]["input"].tobytes() == collection.splits["train"][4].shown["input"].tobytes()
+
+
+def test_a_main_json_of_another_name_is_read(collection):
+    os.rename(collection.folder / "main.json", collection.folder / "my.json")
+    assert open_collection(collection.folder / "my.json").id == "made for a test"
+    with pytest.raises(CollectionNotFoundError, match=r"expected main\.json"):
+        open_collection(collection.folder)
+
+
+@pytest.mark.parametrize("end", ["", "/", "/main.json", "/main.json?download=true"])
+def test_a_url_of_the_folder_or_of_main_json_is_the_collection(collection, server, end):
+    address = f"{server.url}/{collection.folder.name}{end}"
+    assert len(load(address, "numpy", split="test")) == 2
+
+
+@pytest.mark.parametrize("end", ["", "/", "/main.json"])
+def test_a_bucket_is_the_collection(collection, end):
+    files = fsspec.filesystem("memory")
+    files.put(str(collection.folder), "/bucket/inner", recursive=True)
+    try:
+        split = load(f"memory://bucket/inner{end}", "numpy")
+        assert [sample["input"].tobytes() for sample in split] == [
+            made.shown["input"].tobytes() for made in collection.splits["train"]
+        ]
+    finally:
+        files.rm("/bucket", recursive=True)
+
+
+def test_an_open_collection_is_an_address_and_is_not_read_again(collection):
+    opened = open_collection(collection.address)
+    (collection.folder / "main.json").unlink()
+    assert open_collection(opened) is opened
+    assert len(load(opened, "numpy")) == 5
+
+
+def test_an_existing_path_wins_over_a_hub_id(collection, monkeypatch):
+    monkeypatch.chdir(collection.folder.parents[0])
+    os.makedirs("user")
+    os.rename(collection.folder, "user/repo")
+    assert open_collection("user/repo").id == "made for a test"
+
+
+@pytest.mark.parametrize(
+    ("address", "access", "url"),
+    [
+        ("user/repo", Access(), "hf://datasets/user/repo"),
+        ("u.s-e_r/re.po-1", Access(), "hf://datasets/u.s-e_r/re.po-1"),
+        ("user/repo", Access(revision="abc"), "hf://datasets/user/repo@abc"),
+        ("user/repo", Access(revision="feature/x"), "hf://datasets/user/repo@feature%2Fx"),
+        ("hf://datasets/user/repo@main", Access(), "hf://datasets/user/repo@main"),
+        ("hf://datasets/user/repo@main", Access(revision="abc"), "hf://datasets/user/repo@main"),
+        ("hf://datasets/user/repo/deep/main.json", Access(revision="abc"), "hf://datasets/user/repo@abc/deep"),
+    ],
+)
+def test_a_hub_id_and_its_url_name_a_repository_and_a_revision(address, access, url):
+    pytest.importorskip("huggingface_hub")
+    store, name = open_address(address, access)
+    assert (store.url, name) == (url, "main.json")
+
+
+def test_a_token_for_the_hub_is_passed_on_and_not_shown():
+    pytest.importorskip("huggingface_hub")
+    store, _ = open_address("user/repo", Access(token="hf_hush"))
+    assert store._options["token"] == "hf_hush"
+    assert "hush" not in repr(store) + store.url + repr(Access(token="hf_hush", storage_options={"key": "hush"}))
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["nothing/here/at/all", "nothing", "/nothing/at/all", pathlib.Path("user/repo"), "x" * 5000, "~nosuchuser/x", "a\0b", "user/repo/x"],
+)
+def test_nothing_there_says_what_was_looked_for_and_where(address, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(CollectionNotFoundError, match=r"looked for.*Expected a path of main\.json"):
+        open_collection(address)
+
+
+@pytest.mark.parametrize("address", ["file:///nothing/here", "memory://nothing"])
+def test_nothing_at_a_url_is_the_same_error(address):
+    with pytest.raises(CollectionNotFoundError, match=r"no collection at .*main\.json"):
+        open_collection(address)
+
+
+def test_nothing_at_a_server_is_the_same_error(server):
+    with pytest.raises(CollectionNotFoundError, match=f"no collection at '{server.url}"):
+        open_collection(f"{server.url}/nothing")
+
+
+def test_a_folder_without_main_json_says_so(tmp_path):
+    (tmp_path / "train").mkdir()
+    with pytest.raises(CollectionNotFoundError, match=r"expected main\.json in"):
+        open_collection(tmp_path)
+
+
+def test_what_is_no_address_is_a_type_error():
+    with pytest.raises(TypeError):
+        open_collection(3)
