@@ -45,6 +45,8 @@ class Job:
     info: dict[str, Any] = field(default_factory=dict)
     """Description, licence: what a DatasetInfo has room for."""
     skip: bool = False
+    bar: bool = False
+    """Whether to show our progress bar, which counts bytes."""
 
 
 class GenerationError(DatasetGenerationError):
@@ -78,13 +80,13 @@ class MLSTAC(datasets.ArrowBasedBuilder):
     def _generate_tables(self, rows: list[tuple[int, int]], streaming: bool = False) -> Iterator[tuple[int, pa.Table]]:  # noqa: FBT001, FBT002 - called by name
         """Tables of the given runs of rows, in order."""
         try:
-            yield from enumerate(self._tables(rows, quiet=streaming))
+            yield from enumerate(self._tables(rows))
         except MLSTACError as error:
             if streaming:
                 raise
             raise GenerationError(error) from error
 
-    def _tables(self, rows: list[tuple[int, int]], *, quiet: bool) -> Iterator[pa.Table]:
+    def _tables(self, rows: list[tuple[int, int]]) -> Iterator[pa.Table]:
         job = self._job()
         tensors = [name for name in job.schema.columns if name in job.features]
         skipped: list[str] = []
@@ -99,7 +101,7 @@ class MLSTAC(datasets.ArrowBasedBuilder):
             unit="B",
             unit_scale=True,
             unit_divisor=1024,
-            disable=True if quiet else None,
+            disable=None if job.bar else True,
             leave=False,
         ) as bar:
             for first, last in joined(rows):

@@ -11,8 +11,9 @@ import json
 import logging
 import os
 import re
-from collections.abc import Sequence
-from contextlib import ExitStack
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -195,10 +196,12 @@ class _Request:
                 features=features,
                 info={"description": self._collection.description or "", "license": self._collection.license or ""},
                 skip=self._options.on_error == "skip",
+                bar=not self._build.streaming and self._build.num_proc in (None, 1),
             )
         if not self._build.streaming:
             try:
-                builder.download_and_prepare(num_proc=self._build.num_proc)
+                with _without_their_bar(unless=self._build.num_proc not in (None, 1)):
+                    builder.download_and_prepare(num_proc=self._build.num_proc)
             except GenerationError as error:
                 raise error.error from None
             builder.job = None
@@ -214,6 +217,19 @@ def _schemas(parts: Sequence[_Part], *, joined: bool) -> list[Schema]:
             raise
         logger.warning("The splits differ, so each gets features of its own. %s", error)
         return [part.schema for part in parts]
+
+
+@contextmanager
+def _without_their_bar(*, unless: bool) -> Iterator[None]:
+    """No bar of `datasets`, which counts rows where ours counts bytes, and knows no terminal."""
+    if datasets.are_progress_bars_disabled() or (unless and sys.stderr.isatty()):
+        yield
+        return
+    datasets.disable_progress_bars()
+    try:
+        yield
+    finally:
+        datasets.enable_progress_bars()
 
 
 def _prepared(cache: Path, key: str) -> dict[str, MLSTAC]:

@@ -246,7 +246,7 @@ class SampleFolder:
 
 
 def list_samples(
-    split: str, store: Store, prefix: str, entries: Sequence[Entry], *, task: tuple[str, ...], claimed: int | None
+    split: str, store: Store, prefix: str, entries: Sequence[Entry], *, task: tuple[str, ...], claimed: int | str | None
 ) -> SampleFolder | None:
     """The samples among the files of a folder, in order; None where there are none.
 

@@ -167,7 +167,9 @@ def _samples_in(store: Store, prefix: str, catalog: Catalog, task: tuple[str, ..
     except FileNotFoundError:
         return None
     if entries is not None:
-        return list_samples(catalog.name, store, prefix, entries, task=task, claimed=catalog.n_items)
+        return list_samples(
+            catalog.name, store, prefix, entries, task=task, claimed=catalog.misstated or catalog.n_items
+        )
     return _numbered(store, prefix, catalog, task)
 
 

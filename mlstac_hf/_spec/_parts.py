@@ -99,6 +99,8 @@ class Catalog(Part):
     """Canonical: `train`, `validation` or `test`, else the publisher's."""
     n_items: int | None = None
     """How many samples are claimed; None where the claim is missing or absurd."""
+    misstated: str | None = Field(default=None, exclude=True)
+    """The claim as it stands in the file, where it is no count."""
     link: str | None = None
     """Where the samples were first published; often not where they are."""
     data_files: tuple[DataFile, ...] = ()

@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 import torch
 
+from mlstac_hf._frameworks._torch import from_numpy
+
 
 def collate(samples: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Make a batch of samples; pass it as `collate_fn` to a DataLoader.
@@ -36,7 +38,7 @@ def collate(samples: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 def _column(values: list[Any]) -> Any:
     if all(isinstance(value, Mapping) for value in values):
         return collate(values)
-    tensors = [torch.as_tensor(value) if isinstance(value, np.ndarray) else value for value in values]
+    tensors = [from_numpy(value) if isinstance(value, np.ndarray) else value for value in values]
     first = tensors[0]
     if not all(isinstance(value, torch.Tensor) for value in tensors):
         return tensors
