@@ -4,6 +4,7 @@ import inspect
 import json
 import pickle
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -74,12 +75,27 @@ def test_an_index_counts_from_either_end(split, collection):
 
 @pytest.mark.parametrize("index", [5, -6, 10**30, -(10**30)])
 def test_an_index_outside_is_an_index_error_that_says_how_many(split, index):
-    for ask in (lambda: split[index], lambda: split[[0, index]], lambda: split.metadata[index], lambda: split.metadata.raw(index)):
+    for ask in (
+        lambda: split[index],
+        lambda: split[[0, index]],
+        lambda: split.metadata[index],
+        lambda: split.metadata.raw(index),
+    ):
         with pytest.raises(IndexError, match=f"sample {index} of a split of 5"):
             ask()
 
 
-KEYS = [slice(None), slice(1, 4), slice(None, None, -1), slice(-2, None), slice(3, 99), slice(0, 5, 2), [4, 0, 3], [2, 2], (1, 2)]
+KEYS = [
+    slice(None),
+    slice(1, 4),
+    slice(None, None, -1),
+    slice(-2, None),
+    slice(3, 99),
+    slice(0, 5, 2),
+    [4, 0, 3],
+    [2, 2],
+    (1, 2),
+]
 KEYS += [range(1, 3), np.array([4, -1, 0]), [-1], np.array([1], np.uint8)]
 
 
@@ -124,6 +140,14 @@ def test_iteration_gives_each_sample_once_and_can_begin_again(split, collection)
     for _ in range(2):
         for sample, made in zip(split, collection.splits["train"], strict=True):
             assert_sample(sample, made.shown, "numpy")
+
+
+def test_many_threads_read_what_one_does(split):
+    indices = [0, 1, 2, 3, 4] * 20
+    with ThreadPoolExecutor(8) as pool:
+        samples = list(pool.map(split.__getitem__, indices))
+    expected = [bytes_of(sample) for sample in split]
+    assert [bytes_of(sample) for sample in samples] == [expected[index] for index in indices]
 
 
 def test_two_reads_share_nothing(split):
@@ -183,11 +207,11 @@ def test_a_limit_keeps_the_first_so_many(collection, limit):
 
 
 def test_wrong_calls_are_value_errors_that_name_the_value(collection):
-    with pytest.raises(ValueError, match="on_error.*'ignore'"):
+    with pytest.raises(ValueError, match=r"on_error.*'ignore'"):
         load(collection.address, "numpy", on_error="ignore")
-    with pytest.raises(ValueError, match="limit.*-1"):
+    with pytest.raises(ValueError, match=r"limit.*-1"):
         load(collection.address, "numpy", limit=-1)
-    with pytest.raises(ValueError, match="framework.*'pytorch'"):
+    with pytest.raises(ValueError, match=r"framework.*'pytorch'"):
         load(collection.address, "pytorch")
     with pytest.raises(ValueError, match="cuda"):
         load(collection.address, "numpy", device="cuda")[0]

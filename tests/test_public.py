@@ -7,7 +7,19 @@ import pytest
 
 import mlstac_hf
 
-HEAVY = ("torch", "tensorflow", "jax", "paddle", "datasets", "pyarrow", "rasterio", "h5py", "pandas", "torchdata", "keras")
+HEAVY = (
+    "torch",
+    "tensorflow",
+    "jax",
+    "paddle",
+    "datasets",
+    "pyarrow",
+    "rasterio",
+    "h5py",
+    "pandas",
+    "torchdata",
+    "keras",
+)
 
 
 def test_public_names_are_pinned():
@@ -48,10 +60,14 @@ def test_every_public_name_is_there_documented_and_listed_once():
 
 
 def in_fresh_interpreter(code):
-    return subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=True).stdout
+    return subprocess.run(
+        [sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=True
+    ).stdout
 
 
-@pytest.mark.parametrize("work", ["", "split = mlstac_hf.load({address!r}, 'numpy'); split[0]; split[1:3]; split.metadata[0]"])
+@pytest.mark.parametrize(
+    "work", ["", "split = mlstac_hf.load({address!r}, 'numpy'); split[0]; split[1:3]; split.metadata[0]"]
+)
 def test_importing_and_reading_imports_no_framework(collection, work):
     code = "import sys, mlstac_hf\n" + work.format(address=collection.address)
     code += f"\nprint(sorted(set({HEAVY!r}) & set(sys.modules)))"

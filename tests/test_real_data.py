@@ -54,7 +54,9 @@ def test_batches_hold_the_same_tensors(truth):
         for name, column in load(folder, "numpy", split=split)[:].items():
             assert column.shape[0] == len(samples)
             for sample in samples:
-                assert hashlib.sha256(column[sample["index"]].tobytes()).hexdigest() == sample["tensors"][name]["sha256"]
+                assert (
+                    hashlib.sha256(column[sample["index"]].tobytes()).hexdigest() == sample["tensors"][name]["sha256"]
+                )
 
 
 def test_metadata_is_as_recorded_typed_and_raw(truth):
@@ -67,11 +69,17 @@ def test_metadata_is_as_recorded_typed_and_raw(truth):
             assert metadata.raw(sample["index"]) == raw
             assert typed["id"] == raw["id"] == sample["file"].split("/")[1].split(".")[0]
             assert typed["crs"] == raw["crs"]
-            assert typed["geotransform"] == tuple(map(float, raw["geotransform"].split(" ,"))) == parse_geotransform(raw["geotransform"])
+            assert (
+                typed["geotransform"]
+                == tuple(map(float, raw["geotransform"].split(" ,")))
+                == parse_geotransform(raw["geotransform"])
+            )
             assert typed["start_datetime"].isoformat() == raw["start_datetime"] + "+00:00"
             end = typed["end_datetime"]
-            assert (end and end.isoformat()) == ("end_datetime" in raw and raw["end_datetime"] + "+00:00" or None)
-            assert {key: typed[key] for key in typed if key not in standard} == {k: raw[k] for k in sorted(raw) if k not in standard}
+            assert (end and end.replace(tzinfo=None).isoformat()) == raw.get("end_datetime")
+            assert {key: typed[key] for key in typed if key not in standard} == {
+                k: raw[k] for k in sorted(raw) if k not in standard
+            }
 
 
 def test_collections_are_described_as_upstream_wrote_them(real_data):
@@ -130,8 +138,8 @@ def read_all(folder):
 
 CASES = [
     "a02_truncated_header", "a04_zero_bytes", "a06_header_len_2e60", "a08_offsets_past_end", "a10_offsets_negative",
-    "a12_non_utf8_header", "a14_unknown_dtype", "a16_shape_overflow", "a18_metadata_not_strings", "a20_metadata_nonsense",
-    "a30_gz_bomb_tail", "a32_gz_truncated", "a34_gz_trailing_zeros", "a36_gz_bad_crc", "a38_gz_named_plain",
+    "a12_non_utf8_header", "a14_unknown_dtype", "a16_shape_overflow", "a18_metadata_not_strings",
+    "a20_metadata_nonsense", "a30_gz_bomb_tail", "a32_gz_truncated", "a34_gz_trailing_zeros", "a36_gz_bad_crc", "a38_gz_named_plain",
     "a50_missing_middle", "a52_id_traversal", "a60_link_traversal", "a62_link_javascript", "a64_link_data_uri",
     "a66_link_userinfo", "a68_link_empty", "a71_n_items_1", "a73_n_items_3", "a75_n_items_5", "a77_n_items_7",
     "a80_empty_collection", "a82_main_not_utf8", "a84_main_deep", "a86_main_missing", "a88_split_name_traversal",
@@ -141,7 +149,8 @@ REFUSED_WHOLE = {"a86_main_missing", "a91_symlink_split"}
 """`partial` by the ground truth; what cannot be read is the collection or the split, not a sample."""
 READ_WHOLE = {"a50_missing_middle", "a71_n_items_1", "a77_n_items_7", "a93_dtype_drift"}
 """`partial` because something must be told or kept as it is; every file that is there is read."""
-TOLD = {"a50_missing_middle": "0000003", "a71_n_items_1": "", "a77_n_items_7": ""}
+TOLD = {"a50_missing_middle": "0000003", "a71_n_items_1": "claims", "a77_n_items_7": "claims"}
+"""What a warning must name."""
 
 
 def test_no_case_of_the_sample_layout_is_forgotten(hostile):
@@ -179,7 +188,7 @@ def test_a_hostile_copy_gets_its_verdict(hostile, name):
             key: (a.dtype, a.shape, a.tobytes()) for key, a in oracle.items()
         }
     assert (name in TOLD) == bool(told)
-    assert all(TOLD[name] in message for message in told[:1])
+    assert not told or TOLD[name] in told[0]
 
 
 @pytest.mark.usefixtures("no_network")

@@ -23,13 +23,15 @@ def arrays(draw):
     shape = draw(hnp.array_shapes(min_dims=0, max_dims=4, min_side=0, max_side=4))
     nbytes = int(np.prod(shape)) * dtype.itemsize
     data = draw(st.binary(min_size=nbytes, max_size=nbytes))
-    if dtype == bool:
+    if dtype.kind == "b":
         data = bytes(byte & 1 for byte in data)
     return np.frombuffer(data, dtype).reshape(shape)
 
 
 tensors = st.dictionaries(SAFE_NAMES, arrays(), max_size=4)
-metadata = st.none() | st.dictionaries(SAFE_NAMES, st.text(st.characters(exclude_categories=["Cs"]), max_size=20), max_size=4)
+metadata = st.none() | st.dictionaries(
+    SAFE_NAMES, st.text(st.characters(exclude_categories=["Cs"]), max_size=20), max_size=4
+)
 
 
 def header_of(data):
@@ -220,7 +222,10 @@ near_entries = st.fixed_dictionaries(
 )
 
 
-@given(st.dictionaries(st.text(max_size=3) | st.just("__metadata__"), near_entries | json_values, max_size=4), st.binary(max_size=16))
+@given(
+    st.dictionaries(st.text(max_size=3) | st.just("__metadata__"), near_entries | json_values, max_size=4),
+    st.binary(max_size=16),
+)
 def test_a_fuzzed_header_is_read_or_refused_and_what_is_read_lies_in_the_file(entries, body):
     data = to_file(entries, body)
     header = read_quietly(data)

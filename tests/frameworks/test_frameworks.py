@@ -21,7 +21,7 @@ def test_the_names_are_those_of_safetensors_and_their_short_forms():
 
 
 def test_another_name_is_an_error_that_lists_them():
-    with pytest.raises(ValueError, match="one of numpy, np, torch, .*, got 'Torch'"):
+    with pytest.raises(ValueError, match=r"one of numpy, np, torch, .*, got 'Torch'"):
         framework("Torch")
 
 

@@ -71,7 +71,15 @@ def test_without_x64_integers_that_fit_are_narrowed(wide, narrow, values):
 
 @pytest.mark.parametrize(
     ("dtype", "values"),
-    [("int64", [2**31]), ("int64", [-(2**31) - 1]), ("uint64", [2**32]), ("uint64", [2**64 - 1]), ("float64", [0.1]), ("float64", [0]), ("complex128", [1j])],
+    [
+        ("int64", [2**31]),
+        ("int64", [-(2**31) - 1]),
+        ("uint64", [2**32]),
+        ("uint64", [2**64 - 1]),
+        ("float64", [0.1]),
+        ("float64", [0]),
+        ("complex128", [1j]),
+    ],
 )
 def test_without_x64_what_would_change_is_refused_with_both_ways_out(dtype, values):
     with pytest.raises(UnsupportedDtypeError, match=r'jax_enable_x64.*framework="numpy"'):

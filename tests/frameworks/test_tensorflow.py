@@ -41,7 +41,7 @@ def test_every_dtype_is_handed_over_aligned_or_not_writable_or_not(dtype, shape)
 
 
 def test_a_dtype_tensorflow_does_not_have_is_refused_by_name():
-    with pytest.raises(UnsupportedDtypeError, match="float8_e8m0fnu.*framework='numpy'"):
+    with pytest.raises(UnsupportedDtypeError, match=r"float8_e8m0fnu.*framework='numpy'"):
         framework("tf").from_numpy(np.zeros(2, CODES["F8_E8M0"]))
 
 

@@ -33,7 +33,7 @@ def test_every_dtype_is_viewed_in_place(dtype, shape):
 
 
 def test_a_dtype_torch_does_not_have_is_refused_by_name():
-    with pytest.raises(UnsupportedDtypeError, match="no dtype float8_e3m4.*framework='numpy'"):
+    with pytest.raises(UnsupportedDtypeError, match=r"no dtype float8_e3m4.*framework='numpy'"):
         framework("torch").from_numpy(np.zeros(2, dtype_of("float8_e3m4")))
 
 

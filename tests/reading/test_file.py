@@ -1,5 +1,6 @@
 """One sample file: every way to its bytes gives the same arrays, and no other."""
 
+import json
 import mmap
 import os
 
@@ -40,7 +41,7 @@ def blank_like(tensors):
 
 
 WAYS = {
-    "local": lambda path, names: read_local(path, names),
+    "local": read_local,
     "into": lambda path, names: read_local(path, names, blank_like({n: load(path.read_bytes())[n] for n in names})),
     "fetched": lambda path, names: open_bytes(path.read_bytes(), compressed=False).read(names, {}),
     "gzip": lambda path, names: open_bytes(pack_single(path.read_bytes()), compressed=True).read(names, {}),
@@ -117,7 +118,9 @@ def test_an_array_to_fill_is_filled_where_it_fits_and_left_alone_where_not(tmp_p
         lambda names, into: open_bytes(pack_single(path.read_bytes()), compressed=True).read(names, into),
     ):
         fits, wrong_dtype, wrong_shape = np.full((2, 3, 4), 9, "u2"), np.full((), 9, "i4"), np.full((5, 1), 9, "c8")
-        arrays = read(["input", "target", "other"], {"input": fits, "target": wrong_dtype, "other": wrong_shape, "no": fits})
+        arrays = read(
+            ["input", "target", "other"], {"input": fits, "target": wrong_dtype, "other": wrong_shape, "no": fits}
+        )
         assert arrays["input"] is fits
         assert same(fits, SMALL["input"])
         assert same(arrays["target"], SMALL["target"])
@@ -127,12 +130,12 @@ def test_an_array_to_fill_is_filled_where_it_fits_and_left_alone_where_not(tmp_p
 
 
 def test_tensors_that_a_foreign_writer_left_unaligned_are_read(tmp_path):
-    data = save({"a": np.zeros(1, np.uint8), "x": np.arange(40_000.0)})
-    text = b'{"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]},"x":{"dtype":"F64","shape":[40000],"data_offsets":[1,320001]}}'
+    first = {"dtype": "U8", "shape": [1], "data_offsets": [0, 1]}
+    second = {"dtype": "F64", "shape": [40_000], "data_offsets": [1, 320_001]}
+    text = json.dumps({"a": first, "x": second}).encode()
     body = b"\0" + np.arange(40_000.0).tobytes()
     path = tmp_path / "x.safetensors"
     path.write_bytes(len(text).to_bytes(8, "little") + text + body)
-    assert len(data) > len(body)
     for way in ("local", "into", "fetched", "gzip"):
         array = WAYS[way](path, ["x"])["x"]
         assert array.flags.aligned
@@ -182,7 +185,7 @@ def test_a_file_that_shrinks_while_it_is_read_is_refused(tmp_path):
     try:
         file = open_descriptor(descriptor, compressed=False)
         os.truncate(path, path.stat().st_size - 3)
-        with pytest.raises(HeaderError, match="shrank|cut"):
+        with pytest.raises(HeaderError, match=r"shrank|cut"):
             file.read(list(SMALL), {})
     finally:
         os.close(descriptor)
@@ -191,7 +194,7 @@ def test_a_file_that_shrinks_while_it_is_read_is_refused(tmp_path):
 def test_gzip_that_cannot_hold_what_its_header_claims_is_refused_before_anything_is_allocated():
     text = b'{"x":{"dtype":"U8","shape":[1099511627776],"data_offsets":[0,1099511627776]}}'
     data = pack_single(len(text).to_bytes(8, "little") + text)
-    with pytest.raises(HeaderError, match="more than .* can inflate to"):
+    with pytest.raises(HeaderError, match=r"more than .* can inflate to"):
         open_bytes(data, compressed=True)
     with pytest.raises(HeaderError, match="gzip data ends after 2"):
         open_bytes(pack_single((9).to_bytes(8, "little") + b"{}"), compressed=True)

@@ -84,9 +84,8 @@ def test_a_count_that_disagrees_is_told_once(collection):
     write_main(collection.folder, collection.document)
     with pytest.warns(CollectionWarning, match=r"claims 7 samples, the folder holds 5") as told:
         split = load(collection.address, "numpy")
-        list(split)
-        split[:]
     assert len(told) == 1
+    assert len(list(split)) == len(split[:]["input"]) == 5
     assert told[0].filename == __file__
 
 
@@ -204,6 +203,16 @@ def test_sizes_are_known_where_the_store_lists_them(collection, server):
     assert source.nbytes(0) == (collection.folder / "train" / "0000001.safetensors").stat().st_size
     remote = open_split(open_collection(f"{server.url}/{collection.folder.name}"), "train")
     assert remote.nbytes(0) is None
+
+
+def test_a_file_is_fetched_as_it_is_and_none_where_it_is_not_there(collection, server):
+    folder = collection.folder / "train"
+    (folder / "0000002.safetensors").rename(folder / "0000002.safetensors.gz")
+    (folder / "0000003.safetensors").unlink()
+    remote = open_split(open_collection(f"{server.url}/{collection.folder.name}"), "train")
+    assert remote.fetch(0) == ("0000001.safetensors", (folder / "0000001.safetensors").read_bytes())
+    assert remote.fetch(1) == ("0000002.safetensors.gz", (folder / "0000002.safetensors.gz").read_bytes())
+    assert remote.fetch(2) == ("0000003.safetensors", None)
 
 
 def test_a_folder_is_pickled(collection):

@@ -90,7 +90,9 @@ def test_over_http_every_sample_is_what_it_is_on_disk(collection, server):
         fetched = load(remote(server, collection), "numpy", split=split)
         assert len(fetched) == len(samples)
         for index, made in enumerate(samples):
-            assert {k: v.tobytes() for k, v in fetched[index].items()} == {k: v.tobytes() for k, v in made.shown.items()}
+            assert {k: v.tobytes() for k, v in fetched[index].items()} == {
+                k: v.tobytes() for k, v in made.shown.items()
+            }
             assert fetched.metadata[index] == made.typed
 
 

@@ -1,15 +1,16 @@
 """The Collection: read, changed, written, and nothing lost."""
 
+import contextlib
 import copy
 import json
 import pickle
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from mlstac_hf import Annotations, Band, Catalog, Collection, InvalidCollectionError, MLSTACError
+from mlstac_hf import Annotations, Band, Catalog, Collection, InvalidCollectionError
 from mlstac_hf._spec import DataFile, TensorSchema
 from mlstac_hf._spec._parts import BandStatistics, Dimension, Extent, Link, Person, Provider
 
@@ -17,7 +18,12 @@ texts = st.text(min_size=1, max_size=12).filter(str.strip)
 maybe = lambda strategy: st.none() | strategy
 floats = st.floats(allow_nan=False, allow_infinity=False, width=32)
 bands = st.builds(
-    Band, name=texts, index=maybe(st.integers(0, 20)), common_name=maybe(texts), center_wavelength=maybe(floats), unit=maybe(texts)
+    Band,
+    name=texts,
+    index=maybe(st.integers(0, 20)),
+    common_name=maybe(texts),
+    center_wavelength=maybe(floats),
+    unit=maybe(texts),
 )
 persons = st.builds(Person, name=texts, organization=maybe(texts), roles=st.lists(texts, max_size=2).map(tuple))
 data_files = st.builds(DataFile, href=texts, nbytes=maybe(st.integers(0, 10**9)), description=maybe(texts))
@@ -36,11 +42,15 @@ def catalogs(name):
 
 annotations = st.builds(
     Annotations,
-    tensors=maybe(st.dictionaries(texts, st.builds(TensorSchema, dtype=texts, shape=st.just((3, None, 4))), max_size=2)),
+    tensors=maybe(
+        st.dictionaries(texts, st.builds(TensorSchema, dtype=texts, shape=st.just((3, None, 4))), max_size=2)
+    ),
     scale=maybe(st.dictionaries(texts, st.lists(floats, min_size=1, max_size=3).map(tuple), max_size=2)),
     target_planes=maybe(st.just((4,))),
     statistics=maybe(
-        st.dictionaries(texts, st.tuples(st.builds(BandStatistics, mean=floats, std=floats, minimum=maybe(floats))), max_size=1)
+        st.dictionaries(
+            texts, st.tuples(st.builds(BandStatistics, mean=floats, std=floats, minimum=maybe(floats))), max_size=1
+        )
     ),
     class_counts=maybe(st.just({"train": {"water": 3}})),
     checksums=maybe(st.dictionaries(texts, texts, max_size=2)),
@@ -67,7 +77,9 @@ collections = st.builds(
         st.builds(Person, name=texts, organization=maybe(texts), score=maybe(st.integers(0, 5))), max_size=2
     ).map(tuple),
     paper=maybe(texts),
-    extent=maybe(st.builds(Extent, bbox=st.just(((1.0, 2.0, 3.0, 4.0),)), interval=st.just((("2020-01-01T00:00:00Z", None),)))),
+    extent=maybe(
+        st.builds(Extent, bbox=st.just(((1.0, 2.0, 3.0, 4.0),)), interval=st.just((("2020-01-01T00:00:00Z", None),)))
+    ),
     links=st.lists(st.builds(Link, href=texts, rel=maybe(texts)), max_size=2).map(tuple),
     mlstac_version=maybe(texts),
     annotations=annotations,
@@ -91,12 +103,14 @@ def facts(collection):
     return collection.model_dump()
 
 
+@settings(max_examples=40, deadline=None)
 @given(collections)
 def test_a_collection_built_in_code_comes_back_from_its_json(collection):
     again = Collection.from_bytes(json.dumps(collection.to_dict()).encode())
     assert facts(again) == facts(collection)
 
 
+@settings(max_examples=25, deadline=None)
 @given(collections, collections)
 def test_changed_fields_replace_what_was_read_and_the_rest_stays(first, second):
     document = first.to_dict() | {"my_key": [1]}
@@ -156,7 +170,13 @@ def test_bands_that_were_changed_keep_axis_sensor_and_unknown_keys():
 
 
 def test_a_container_collection_keeps_its_files_when_a_split_is_changed():
-    train = {"name": "train", "data_files": ["a.mlstac"], "data_checksum": [3], "data_descriptions": ["x"], "metadata_file": "m"}
+    train = {
+        "name": "train",
+        "data_files": ["a.mlstac"],
+        "data_checksum": [3],
+        "data_descriptions": ["x"],
+        "metadata_file": "m",
+    }
     collection = Collection.from_dict({"id": "x", "ml_catalog": {"train": train, "test": None, "note": "kept"}})
     split = collection.splits["train"].model_copy(update={"n_items": 9})
     changed = collection.model_copy(update={"splits": {"train": split}})
@@ -235,7 +255,5 @@ def test_brackets_inside_strings_are_no_depth():
 
 @given(st.binary(max_size=200))
 def test_no_bytes_whatever_raise_anything_but_our_error(data):
-    try:
+    with contextlib.suppress(InvalidCollectionError):
         Collection.from_bytes(data)
-    except MLSTACError as error:
-        assert isinstance(error, InvalidCollectionError)

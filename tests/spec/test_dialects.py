@@ -38,7 +38,9 @@ def read(document):
 )
 def test_splits_are_found_under_every_spelling_in_canonical_order(document):
     splits = read(document).splits
-    assert [(name, split.name, split.n_items) for name, split in splits.items()] == [(s, s, n) for s, n in COUNTS.items()]
+    assert [(name, split.name, split.n_items) for name, split in splits.items()] == [
+        (s, s, n) for s, n in COUNTS.items()
+    ]
     assert {split.link for split in splits.values()} == {"https://example.com/x/"}
 
 
@@ -73,7 +75,9 @@ def test_a_count_is_a_plausible_number_or_none(value):
 
 
 def test_null_and_odd_splits_are_not_there_and_do_not_hide_the_others():
-    splits = read({"ml:train": entry(1), "ml:validation": None, "ml:test": "soon", "catalog": {"../../etc": entry(1)}}).splits
+    splits = read(
+        {"ml:train": entry(1), "ml:validation": None, "ml:test": "soon", "catalog": {"../../etc": entry(1)}}
+    ).splits
     assert list(splits) == ["train"]
 
 
@@ -107,7 +111,13 @@ def test_labels_are_read_under_every_spelling(document):
 
 
 BAND = Band(
-    name="B04", index=3, common_name="red", description="Red", center_wavelength=664.5, full_width_half_max=29.0, unit="nm"
+    name="B04",
+    index=3,
+    common_name="red",
+    description="Red",
+    center_wavelength=664.5,
+    full_width_half_max=29.0,
+    unit="nm",
 )
 
 
@@ -122,7 +132,9 @@ def test_bands_are_read_under_every_spelling(key):
 
 def test_a_band_with_wavelength_limits_or_nulls_or_only_a_description_is_read():
     limits = {"wavelengths": [650, 680], "index": None, "common_name": None}
-    bands = read({"ml:spectral_bands": {"bands": {"red": {"band": limits}, "qa": {"band": "Quality"}}, "axis": None}}).bands
+    bands = read(
+        {"ml:spectral_bands": {"bands": {"red": {"band": limits}, "qa": {"band": "Quality"}}, "axis": None}}
+    ).bands
     assert (bands[0].name, bands[0].center_wavelength, bands[0].full_width_half_max) == ("red", 665.0, 30.0)
     assert (bands[1].name, bands[1].description) == ("qa", "Quality")
 
@@ -163,7 +175,9 @@ def test_people_are_read_under_every_spelling():
         {
             "ml:authors": {"authors": [person]},
             "ml:curator": {"curator": None} | person,
-            "ml:reviewers": {"reviewers": [{"reviewer": person, "score": 4}, {"reviewer": None, "name": "Bo", "score": 2}]},
+            "ml:reviewers": {
+                "reviewers": [{"reviewer": person, "score": 4}, {"reviewer": None, "name": "Bo", "score": 2}]
+            },
         }
     )
     assert [(p.name, p.organization) for p in (*collection.authors, *collection.curators)] == [("Ada", "X")] * 2
@@ -185,7 +199,9 @@ def test_links_are_a_list_a_string_or_null(value, hrefs):
 
 
 def test_the_version_and_plain_fields_are_read():
-    collection = read({"ml:version": "0.1.8", "id": "a b/ç", "ml:paper": "doi", "ml_split_strategy": "random", "keywords": "x"})
+    collection = read(
+        {"ml:version": "0.1.8", "id": "a b/ç", "ml:paper": "doi", "ml_split_strategy": "random", "keywords": "x"}
+    )
     assert collection.mlstac_version == "0.1.8"
     assert (collection.id, collection.paper, collection.split_strategy) == ("a b/ç", "doi", "random")
     assert collection.keywords == ("x",)
@@ -255,8 +271,8 @@ json_values = st.recursive(
 KEYS = [
     "id", "title", "links", "extent", "providers", "catalog", "train", "keywords", "stac_version", "mlhf:schema",
     "mlhf:scale", *(f"ml{c}{k}" for c in ":_" for k in (
-        "task", "labels", "target", "spectral", "spectral_bands", "dimensions", "authors", "curators", "reviewers", "train",
-        "validation", "catalog", "version"
+        "task", "labels", "target", "spectral", "spectral_bands", "dimensions", "authors", "curators", "reviewers",
+        "train", "validation", "catalog", "version"
     )),
 ]  # fmt: skip
 

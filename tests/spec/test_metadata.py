@@ -50,7 +50,9 @@ def test_an_authority_and_code_is_a_crs(text):
     assert parse_crs(f" {text}\n") == text
 
 
-@pytest.mark.parametrize("text", ["", "32633", "EPSG:", ":4326", "EPSG 4326", "eval('x'):1", "É:1", "E:" + "1" * 1000, None, 4326])
+@pytest.mark.parametrize(
+    "text", ["", "32633", "EPSG:", ":4326", "EPSG 4326", "eval('x'):1", "É:1", "E:" + "1" * 1000, None, 4326]
+)
 def test_anything_else_is_no_crs(text):
     assert parse_crs(text) is None
 
@@ -84,7 +86,9 @@ def test_iso_8601_with_fraction_and_offset_is_read(text, expected):
     assert format_datetime(parse_datetime(text)) == expected
 
 
-@pytest.mark.parametrize("text", ["", "yesterday", "0001-01-01T00:00:00+10:00", "2020-13-01", "2" * 2000, None, 1588500930])
+@pytest.mark.parametrize(
+    "text", ["", "yesterday", "0001-01-01T00:00:00+10:00", "2020-13-01", "2" * 2000, None, 1588500930]
+)
 def test_anything_else_is_no_time(text):
     assert parse_datetime(text) is None
     assert format_datetime(None) is None

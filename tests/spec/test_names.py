@@ -51,7 +51,8 @@ def test_a_negative_index_has_no_name():
 
 
 @pytest.mark.parametrize(
-    "name", ["", "0", "0000000", "1", "00000001", "000001", "0000010", "notes", "copy001", "000000é", "000000٣", "A" * 99]
+    "name",
+    ["", "0", "0000000", "1", "00000001", "000001", "0000010", "notes", "copy001", "000000é", "000000٣", "A" * 99],
 )
 def test_what_upstream_would_not_write_is_no_sample_name(name):
     assert decode_name(name) is None

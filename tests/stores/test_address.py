@@ -95,7 +95,16 @@ def test_a_token_for_the_hub_is_passed_on_and_not_shown():
 
 @pytest.mark.parametrize(
     "address",
-    ["nothing/here/at/all", "nothing", "/nothing/at/all", pathlib.Path("user/repo"), "x" * 5000, "~nosuchuser/x", "a\0b", "user/repo/x"],
+    [
+        "nothing/here/at/all",
+        "nothing",
+        "/nothing/at/all",
+        pathlib.Path("user/repo"),
+        "x" * 5000,
+        "~nosuchuser/x",
+        "a\0b",
+        "user/repo/x",
+    ],
 )
 def test_nothing_there_says_what_was_looked_for_and_where(address, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)

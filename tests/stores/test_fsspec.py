@@ -72,7 +72,7 @@ class Broken(fsspec.get_filesystem_class("memory")):
 def test_any_other_failure_is_a_store_error_that_keeps_the_secret():
     fsspec.register_implementation("brokenmemory", Broken, clobber=True)
     store = FsspecStore("brokenmemory://room", {"secret": "hush-hush"})
-    with pytest.raises(StoreError, match="could not read .*AccessDenied") as caught:
+    with pytest.raises(StoreError, match=r"could not read .*AccessDenied") as caught:
         store.read("main.json")
     assert "hush-hush" not in str(caught.value) + repr(store)
 
@@ -81,7 +81,10 @@ def test_a_login_in_the_url_is_not_shown():
     assert FsspecStore.url.fget(type("Store", (), {"_url": "sftp://me:hush@host/x"})()) == "sftp://host/x"
 
 
-@pytest.mark.parametrize(("module", "address", "extra"), [("s3fs", "s3://b/x", "s3"), ("gcsfs", "gs://b/x", "gcs"), ("adlfs", "abfs://c/x", "azure")])
+@pytest.mark.parametrize(
+    ("module", "address", "extra"),
+    [("s3fs", "s3://b/x", "s3"), ("gcsfs", "gs://b/x", "gcs"), ("adlfs", "abfs://c/x", "azure")],
+)
 def test_a_missing_filesystem_is_an_error_that_is_the_line_to_type(monkeypatch, module, address, extra):
     monkeypatch.setitem(sys.modules, module, None)
     with pytest.raises(MissingExtraError, match=rf"pip install 'mlstac-hf\[{extra}\]'"):

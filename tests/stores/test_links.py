@@ -72,7 +72,9 @@ def test_a_public_host_is_followed_and_every_address_of_it_is_looked_at(names):
             check_host(f"https://{host}.example.com/train/")
 
 
-@pytest.mark.parametrize("url", ["https://nowhere.example.com/", "https://data.example.com:99999/", "https://" + "a" * 64 + ".com/"])
+@pytest.mark.parametrize(
+    "url", ["https://nowhere.example.com/", "https://data.example.com:99999/", "https://" + "a" * 64 + ".com/"]
+)
 def test_a_host_nobody_knows_is_a_store_error(url):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(socket, "getaddrinfo", lambda *_, **__: (_ for _ in ()).throw(socket.gaierror(-2, "not known")))
@@ -80,7 +82,9 @@ def test_a_host_nobody_knows_is_a_store_error(url):
             check_host(url)
 
 
-@pytest.mark.parametrize("url", ["ftp://data.example.com/", "https:///x", "https:x", "//data.example.com/x", "gopher://x"])
+@pytest.mark.parametrize(
+    "url", ["ftp://data.example.com/", "https:///x", "https:x", "//data.example.com/x", "gopher://x"]
+)
 def test_what_is_no_http_address_is_refused(url):
     with pytest.raises(LinkRefusedError, match="no http"):
         check_host(url)
@@ -94,7 +98,15 @@ def test_a_login_is_refused_and_not_repeated():
 
 @pytest.mark.parametrize(
     ("link", "scheme"),
-    [("https://x", "https"), ("HTTP://x", "http"), ("C:\\data", ""), ("../x", ""), ("file:/x", "file"), ("a b:c", ""), ("s3://b", "s3")],
+    [
+        ("https://x", "https"),
+        ("HTTP://x", "http"),
+        ("C:\\data", ""),
+        ("../x", ""),
+        ("file:/x", "file"),
+        ("a b:c", ""),
+        ("s3://b", "s3"),
+    ],
 )
 def test_a_scheme_is_told_from_a_path(link, scheme):
     assert scheme_of(link) == scheme
@@ -103,7 +115,10 @@ def test_a_scheme_is_told_from_a_path(link, scheme):
 @pytest.mark.parametrize(
     ("url", "expected"),
     [
-        ("https://huggingface.co/datasets/u/r/raw/main/main.json", "https://huggingface.co/datasets/u/r/resolve/main/main.json"),
+        (
+            "https://huggingface.co/datasets/u/r/raw/main/main.json",
+            "https://huggingface.co/datasets/u/r/resolve/main/main.json",
+        ),
         ("https://huggingface.co/datasets/u/r/blob/abc/x", "https://huggingface.co/datasets/u/r/resolve/abc/x"),
         ("https://huggingface.co/datasets/u/r/resolve/main/x", "https://huggingface.co/datasets/u/r/resolve/main/x"),
         ("https://example.com/raw/main/x", "https://example.com/raw/main/x"),
@@ -113,7 +128,16 @@ def test_raw_of_the_hub_becomes_resolve(url, expected):
     assert hub_resolve(url) == expected
 
 
-LOCAL_OUT = ["../x", "/etc", "inside/../../x", "file:///etc", "file://host/etc", "file:/etc", "//evil.example.com/x", "file:///%2e%2e/etc"]
+LOCAL_OUT = [
+    "../x",
+    "/etc",
+    "inside/../../x",
+    "file:///etc",
+    "file://host/etc",
+    "file:/etc",
+    "//evil.example.com/x",
+    "file:///%2e%2e/etc",
+]
 
 
 @pytest.mark.parametrize("link", LOCAL_OUT)
@@ -151,7 +175,18 @@ def test_another_scheme_is_refused_unless_trusted(tmp_path):
         assert open_link("memory://elsewhere/train", origin, Access(trust_links=True)).url == "memory://elsewhere/train"
 
 
-@pytest.mark.parametrize("link", ["../x", "/etc", "a/../../x", "file:///etc", "memory://room/../secret", "memory://room/%2e%2e/x", "memory://roomy/x"])
+@pytest.mark.parametrize(
+    "link",
+    [
+        "../x",
+        "/etc",
+        "a/../../x",
+        "file:///etc",
+        "memory://room/../secret",
+        "memory://room/%2e%2e/x",
+        "memory://roomy/x",
+    ],
+)
 def test_from_a_bucket_a_link_out_of_the_folder_is_refused(link):
     with pytest.raises(LinkRefusedError, match="trust_links=True"):
         open_link(link, FsspecStore("memory://room"), Access())
@@ -175,12 +210,17 @@ def test_from_a_server_links_on_its_own_host_and_port_are_followed_with_the_toke
         assert store._headers["Authorization"] == "Bearer hush"
 
 
-@pytest.mark.parametrize("link", ["http://127.0.0.1:82/x", "//127.0.0.1/x", "http://localhost:81/x", "https://user:pass@127.0.0.1:9/train/"])
+@pytest.mark.parametrize(
+    "link", ["http://127.0.0.1:82/x", "//127.0.0.1/x", "http://localhost:81/x", "https://user:pass@127.0.0.1:9/train/"]
+)
 def test_from_a_server_links_to_another_private_place_are_refused_unless_trusted(link):
     origin = HttpStore("http://127.0.0.1:81/data")
     with pytest.raises(LinkRefusedError):
         open_link(link, origin, Access(token="hush"))
-    assert "Authorization" not in open_link(link.replace("user:pass@", ""), origin, Access(token="hush", trust_links=True))._headers
+    assert (
+        "Authorization"
+        not in open_link(link.replace("user:pass@", ""), origin, Access(token="hush", trust_links=True))._headers
+    )
 
 
 def test_a_public_host_gets_no_token_of_another(names, tmp_path):
@@ -198,9 +238,13 @@ def test_from_a_server_a_file_link_is_refused():
     assert isinstance(open_link("file:///etc", origin, Access(trust_links=True)), LocalStore)
 
 
-@pytest.mark.parametrize("link", ["../../../../etc/", "http://169.254.169.254/", "javascript:alert(1)", "s3://bucket/x", "file:///etc"])
+@pytest.mark.parametrize(
+    "link", ["../../../../etc/", "http://169.254.169.254/", "javascript:alert(1)", "s3://bucket/x", "file:///etc"]
+)
 def test_a_refused_link_of_one_split_leaves_the_others_readable(collection, link):
-    document = main_json({"train": 5, "validation": 3}, links={"test": link}) | {"ml:test": {"n_items": 2, "link": link}}
+    document = main_json({"train": 5, "validation": 3}, links={"test": link}) | {
+        "ml:test": {"n_items": 2, "link": link}
+    }
     (collection.folder / "test").rename(collection.folder / "hidden")
     write_main(collection.folder, document)
     assert len(load(collection.address, "numpy")) == 5

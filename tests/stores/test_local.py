@@ -35,6 +35,7 @@ def test_a_file_is_read_whole_or_in_ranges(store):
 
 def test_a_folder_is_listed_with_sizes_and_without_its_folders(store):
     os.symlink("nowhere", os.path.join(store.root, "train", "dead"))
+    os.symlink("loop", os.path.join(store.root, "train", "loop"))
     assert [(entry.name, entry.nbytes) for entry in store.list("train")] == [("ü 1", 3)]
     assert [(entry.name, entry.nbytes) for entry in store.list("")] == [("main.json", 10)]
 
@@ -49,9 +50,15 @@ def test_what_is_not_there_is_a_plain_file_not_found(store, name):
 
 @pytest.mark.parametrize("path", OUTSIDE)
 def test_a_path_that_leads_out_is_refused(store, path):
-    calls = [store.read, store.stat, store.list, lambda path: store.read_range(path, 0, 1), lambda path: store.put(path, b"")]
+    calls = [
+        store.read,
+        store.stat,
+        store.list,
+        lambda path: store.read_range(path, 0, 1),
+        lambda path: store.put(path, b""),
+    ]
     for call in calls:
-        with pytest.raises(LinkRefusedError, match="leads out|outside"):
+        with pytest.raises(LinkRefusedError, match=r"leads out|outside"):
             call(path)
 
 
@@ -112,7 +119,7 @@ def test_files_in_a_hugging_face_cache_lead_to_its_blobs_and_no_further(tmp_path
 
 def test_a_loop_of_links_and_a_folder_in_a_files_place_are_store_errors(store, tmp_path):
     (tmp_path / "root" / "loop").symlink_to("loop")
-    for call in (store.read, store.stat, lambda path: store.read_range(path, 0, 1)):
+    for call in (store.read, store.stat, store.list, lambda path: store.read_range(path, 0, 1)):
         with pytest.raises(StoreError, match="loop"):
             call("loop")
     with pytest.raises(StoreError, match="train"):
@@ -132,7 +139,7 @@ def test_a_write_that_fails_leaves_the_old_file(store):
     store.put("x/file", b"old")
     with pytest.raises(TypeError):
         store.put("x/file", "no bytes")
-    with pytest.raises(StoreError, match="could not write main.json/x"):
+    with pytest.raises(StoreError, match=r"could not write main\.json/x"):
         store.put("main.json/x", b"")
     with pytest.raises(StoreError, match="could not write train"):
         store.put("train", b"")

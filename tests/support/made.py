@@ -87,12 +87,12 @@ def _scene_labels(folder: Path, numbers: tuple[int, ...], labels: dict[str, int]
 
 
 def class_labels(folder: Path) -> Made:
-    """float64 input with 0-D integer labels, exactly 0…n−1."""
+    """float64 input with 0-D integer labels, exactly 0 to n-1."""
     return _scene_labels(folder, (2, 0, 1), LAND)
 
 
 def sparse_labels(folder: Path) -> Made:
-    """The same with labels that are not 0…n−1."""
+    """The same with labels that are not 0 to n-1."""
     return _scene_labels(folder, (10, 95, 40), {"tree": 10, "mangrove": 95, "crop": 40})
 
 
@@ -102,7 +102,7 @@ def unlabelled_classes(folder: Path) -> Made:
 
 
 def mask_labels(folder: Path) -> Made:
-    """A mask whose labels are not 0…n−1."""
+    """A mask whose labels are not 0 to n-1."""
     labels = {"clear": 0, "cloud": 1, "unlabelled": 99}
 
     def build(index: int) -> MadeSample:
@@ -274,7 +274,9 @@ def user_keys(folder: Path, dialect: str) -> Made:
         user = {"id": f"scene {index}", "target": "wheat", "Ünïcode": "ü", "a": str(index)}
         return image_and_mask(index, dialect=dialect, user=user)
 
-    return write(folder, build, labels=LAND, task="TensorSegmentation" if dialect == "0.0.12" else ["TensorSegmentation"])
+    return write(
+        folder, build, labels=LAND, task="TensorSegmentation" if dialect == "0.0.12" else ["TensorSegmentation"]
+    )
 
 
 TRAITS: dict[str, Callable[[Path], Made]] = {

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -149,7 +150,7 @@ def pack_single(data: bytes) -> bytes:
 def pack_members(data: bytes) -> bytes:
     """Several members, cut inside the header and inside the tensors."""
     cuts = sorted((0, min(5, len(data)), len(data) // 3, len(data)))
-    return b"".join(pack_single(data[a:b]) for a, b in zip(cuts, cuts[1:], strict=False))
+    return b"".join(pack_single(data[a:b]) for a, b in pairwise(cuts))
 
 
 def pack_padded(data: bytes) -> bytes:

@@ -1,0 +1,66 @@
+"""Every example that is shown is run: docstrings, README and the pages of docs/."""
+
+from __future__ import annotations
+
+import doctest
+import importlib
+import importlib.util
+import pkgutil
+import re
+from pathlib import Path
+
+import pytest
+
+import mlstac_hf
+from mlstac_hf._demo import make_collection
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+MODULES = sorted(module.name for module in pkgutil.walk_packages(mlstac_hf.__path__, "mlstac_hf."))
+NEEDS = {"load_dataset(": "datasets", "torch": "torch", 'framework="jax"': "jax", "mlstac_tf": "tensorflow"}
+"""The package that an example needs, by a word in it."""
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory):
+    """The address that examples call `demo`."""
+    return str(make_collection(tmp_path_factory.mktemp("docs") / "demo"))
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(tmp_path, monkeypatch):
+    if importlib.util.find_spec("datasets"):
+        import datasets
+
+        datasets.disable_progress_bars()
+        monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path)
+
+
+def skip_what_is_missing(text):
+    for word, package in NEEDS.items():
+        if word in text:
+            pytest.importorskip(package)
+
+
+def blocks(page):
+    return re.findall(r"```python\n(.*?)```", page.read_text(), re.DOTALL)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_examples_of_the_pages_run(page, demo):
+    """The blocks of a page one after the other, as a reader would type them."""
+    names = {"demo": demo}
+    for code in blocks(page):
+        skip_what_is_missing(code)
+        exec(compile(code, page.name, "exec"), names)  # our own pages
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_examples_of_docstrings_run(name, demo):
+    skip_what_is_missing("load_dataset(" if name.startswith("mlstac_hf._hf._") else name.partition(".")[2])
+    module = importlib.import_module(name)
+    shown = {"demo": demo, **{public: getattr(mlstac_hf, public) for public in mlstac_hf.__all__}}
+    for example in doctest.DocTestFinder(exclude_empty=True).find(module, name):
+        skip_what_is_missing(example.docstring)
+        example.globs.update(shown)
+        assert doctest.DocTestRunner().run(example).failed == 0
