@@ -40,10 +40,10 @@ def convert(how, collection, cache):
 
     datasets.disable_progress_bars()
     before = memory("VmRSS")
+    import mlstac_hf._hf._load_dataset
+
     start = time.perf_counter()
     if how == "load_dataset":
-        import mlstac_hf
-
         mlstac_hf.load_dataset(collection, split="train", cache_dir=cache)
     else:
         features = datasets.Features(

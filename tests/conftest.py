@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import hypothesis
 import pytest
 from made import TRAITS, plain
 from serving import serve_folder
+
+# the machines that run this are slow now and then, which is no fault of an example
+hypothesis.settings.register_profile("suite", deadline=None)
+hypothesis.settings.load_profile("suite")
 
 
 @pytest.fixture(params=TRAITS)

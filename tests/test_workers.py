@@ -20,10 +20,10 @@ def collate():
     return collate
 
 
-def check(address, made, collate, start, **options):
+def check(address, made, collate, start, workers=2, **options):
     split = load(address)
     loader = torch.utils.data.DataLoader(
-        split, batch_size=2, num_workers=2, multiprocessing_context=start, collate_fn=collate, **options
+        split, batch_size=2, num_workers=workers, multiprocessing_context=start, collate_fn=collate, **options
     )
     for _ in range(2):
         batches = list(loader)
@@ -46,7 +46,7 @@ def test_forked_workers_read_what_was_stored(tmp_path, collate, name):
 
 def test_spawned_workers_read_what_was_stored(tmp_path, collate):
     made = TRAITS["tensor_to_text_0.0.12"](tmp_path)
-    check(made.address, made, collate, "spawn", persistent_workers=True)
+    check(made.address, made, collate, "spawn", workers=1, persistent_workers=True)
 
 
 def test_workers_forked_from_a_parent_with_open_connections_read_over_http(tmp_path, collate, server):

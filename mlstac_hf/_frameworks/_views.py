@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from mlstac_hf._errors import MissingExtraError
-from mlstac_hf._formats import Array
+from mlstac_hf._formats import Array, aligned_empty
 
 ALIGNMENT = 64
 """Bytes. tensorflow aborts the process on less, jax copies."""
@@ -32,9 +32,9 @@ def viewable(array: Array) -> Array:
         array: of a plain numpy dtype.
     """
     array = np.ascontiguousarray(array).reshape(array.shape)  # the former makes 0-D 1-D
-    if array.flags.writeable or not array.size:
-        return array if array.flags.writeable else array.copy()
-    return np.asarray(_Alias(array))
+    if array.flags.writeable:
+        return array
+    return np.asarray(_Alias(array)) if array.size else aligned_empty(array.shape, array.dtype)
 
 
 def is_aligned(array: Array) -> bool:

@@ -27,6 +27,10 @@ from mlstac_hf._reading import SampleFolder, read_batch
 register_formats()
 logger = logging.getLogger(__name__)
 
+_patched_for_streaming = True
+"""Told to `datasets`, which would else put streaming versions of `open` and of scipy's readers into this
+module, and import scipy for it. We open files through our stores."""
+
 TABLE_NBYTES = 32 << 20
 """Of tensors in one table; the cache file's record batches, and what is held in memory twice."""
 SHARDS = 128

@@ -70,7 +70,7 @@ def mixed(tmp_path_factory):
     return open_train(write(tmp_path_factory.mktemp("mixed"), build, counts={"train": 12}))
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.lists(st.integers(0, 11), max_size=8),
     st.none() | st.lists(st.sampled_from(["input", "target", "extra", "no"]), unique=True),

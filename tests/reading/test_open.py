@@ -55,7 +55,7 @@ def test_no_samples_says_where_was_looked(tmp_path):
         load(tmp_path, "numpy")
     message = str(caught.value)
     assert f"{tmp_path}/train/" in message
-    assert f"{tmp_path}/chips/" in message
+    assert f"{tmp_path}/chips" in message
     assert "main.json claims 3" in message
 
 

@@ -103,14 +103,14 @@ def facts(collection):
     return collection.model_dump()
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(collections)
 def test_a_collection_built_in_code_comes_back_from_its_json(collection):
     again = Collection.from_bytes(json.dumps(collection.to_dict()).encode())
     assert facts(again) == facts(collection)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(collections, collections)
 def test_changed_fields_replace_what_was_read_and_the_rest_stays(first, second):
     document = first.to_dict() | {"my_key": [1]}

@@ -71,7 +71,7 @@ class Broken(fsspec.get_filesystem_class("memory")):
 
 def test_any_other_failure_is_a_store_error_that_keeps_the_secret():
     fsspec.register_implementation("brokenmemory", Broken, clobber=True)
-    store = FsspecStore("brokenmemory://room", {"secret": "hush-hush"})
+    store = FsspecStore("brokenmemory://room", {"secret": "hush-hush", "anon": False})
     with pytest.raises(StoreError, match=r"could not read .*AccessDenied") as caught:
         store.read("main.json")
     assert "hush-hush" not in str(caught.value) + repr(store)
