@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from mlstac_hf._errors import CollectionError, LinkRefusedError, SampleError
-from mlstac_hf._reading import SampleFolder, open_split
+from mlstac_hf._reading import Source, open_split
 from mlstac_hf._spec import Collection, format_datetime
 
 _DESCRIBED = ("id", "title", "description", "license", "task", "sensor", "labels", "band_axis")
@@ -51,14 +51,14 @@ def facts_of(collection: Collection) -> dict[str, Any]:
     }
 
 
-def _counted(source: SampleFolder) -> dict[str, int | None]:
+def _counted(source: Source) -> dict[str, int | None]:
     """Number and size of the files, where the folder could be listed."""
-    if len(source) and not source.versions:
+    if len(source) and source.nbytes(0) is None:
         return {}
     return {"found": len(source), "nbytes": _sum([source.nbytes(index) for index in range(len(source))])}
 
 
-def _first_sample(source: SampleFolder) -> dict[str, Any] | None:
+def _first_sample(source: Source) -> dict[str, Any] | None:
     if not len(source):
         return None
     head = source.head(0)
@@ -67,7 +67,7 @@ def _first_sample(source: SampleFolder) -> dict[str, Any] | None:
         if name in head.texts:
             tensors[name] = {"dtype": "text"}
         else:
-            tensor = head.header.tensors[name]
+            tensor = head.tensors[name]
             tensors[name] = {"dtype": tensor.dtype.name, "shape": list(tensor.shape)}
     metadata = {key: _plain(value) for key, value in source.metadata(0, head).items()}
     return {"split": source.split, "tensors": tensors, "metadata": metadata}

@@ -15,7 +15,7 @@ import numpy as np
 from mlstac_hf._errors import BAD_SAMPLE, UnknownNameError, warn
 from mlstac_hf._frameworks import FRAMEWORKS
 from mlstac_hf._frameworks import framework as framework_named
-from mlstac_hf._reading import Address, SampleFolder, open_collection, open_split, read_batch
+from mlstac_hf._reading import Address, Source, open_collection, open_split, read_batch
 from mlstac_hf._spec import Collection
 
 OnError = Literal["raise", "skip"]
@@ -103,7 +103,7 @@ class Split:
     def __init__(
         self,
         collection: Collection,
-        source: SampleFolder,
+        source: Source,
         *,
         indices: Sequence[int],
         framework: str,
@@ -180,7 +180,7 @@ class Split:
 class Metadata:
     """The metadata of a split's samples, typed; `raw` gives the strings as stored."""
 
-    def __init__(self, source: SampleFolder, indices: Sequence[int]) -> None:
+    def __init__(self, source: Source, indices: Sequence[int]) -> None:
         self._source = source
         self._indices = indices
 
@@ -203,7 +203,7 @@ class Metadata:
     def raw(self, index: int) -> dict[str, str]:
         """One sample's metadata as it stands in the file, texts by key."""
         where = resolve(operator.index(index), self._indices)
-        return dict(self._source.head(where).header.metadata)
+        return dict(self._source.head(where).raw)
 
 
 def resolve(key: Any, indices: Sequence[int]) -> Any:

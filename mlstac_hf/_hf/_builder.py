@@ -22,7 +22,7 @@ from mlstac_hf._hf._formatting import register_formats
 from mlstac_hf._hf._schema import MAX_ELEMENTS, Scan, Schema, chunks, joined, ranges
 from mlstac_hf._hf._tables import table_of
 from mlstac_hf._load import warn_skipped
-from mlstac_hf._reading import SampleFolder, read_batch
+from mlstac_hf._reading import Source, read_batch
 
 register_formats()
 logger = logging.getLogger(__name__)
@@ -41,7 +41,7 @@ SHARDS = 128
 class Job:
     """What there is to build."""
 
-    source: SampleFolder
+    source: Source
     scan: Scan
     schema: Schema
     """That of all splits that are loaded together."""

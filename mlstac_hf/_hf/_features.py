@@ -39,7 +39,7 @@ def features_of(schema: Schema, labels: Mapping[str, int], columns: Sequence[str
         features[name] = (
             datasets.Sequence(datasets.Value("float64"), length=6)
             if key == "geotransform"
-            else datasets.Value("string")
+            else datasets.Value(schema.keys.get(key, "string"))
         )
     return datasets.Features({name: features[name] for name in columns or features if name in features})
 

@@ -27,7 +27,7 @@ from mlstac_hf._hf._schema import Scan, Schema, scan, unify
 from mlstac_hf._hf._splits import choose, is_joined, names_of
 from mlstac_hf._hf._staging import staged
 from mlstac_hf._load import warn_skipped
-from mlstac_hf._reading import Address, SampleFolder, open_collection, open_split, origin_of
+from mlstac_hf._reading import Address, Source, open_collection, open_split, origin_of
 from mlstac_hf._spec import Collection
 from mlstac_hf._stores import LocalStore
 from mlstac_hf._version import __version__
@@ -93,7 +93,7 @@ def load_dataset(address: Address, split: Any, options: Options, access: dict[st
 class _Part:
     """One split on its way into a dataset."""
 
-    source: SampleFolder
+    source: Source
     version: str
     """Digest of `main.json`, the files, the options and this package's version."""
     schema: Schema
@@ -142,10 +142,10 @@ class _Request:
         is_local = isinstance(origin_of(self._collection).store, LocalStore)
         return (CollectionNotFoundError, StoreError) if is_local else (CollectionNotFoundError,)
 
-    def _part(self, source: SampleFolder, stack: ExitStack) -> _Part:
+    def _part(self, source: Source, stack: ExitStack) -> _Part:
         digest = origin_of(self._collection).digest
         count = self._count(source)
-        if self._build.streaming and not isinstance(source.store, LocalStore):
+        if self._build.streaming and not source.is_local:
             # nothing is fetched but the first sample, and later ones must be like it
             first = scan(source, range(min(1, count)), self._options.columns)
             rows = Scan(first.schema, range(count), first.nbytes * count, first.elements * count)
@@ -157,7 +157,7 @@ class _Request:
             self._scan(part, stack)
         return part
 
-    def _count(self, source: SampleFolder) -> int:
+    def _count(self, source: Source) -> int:
         return len(source) if self._options.limit is None else min(self._options.limit, len(source))
 
     def _noted(self, version: str) -> Schema | None:

@@ -16,8 +16,8 @@ from tqdm.auto import tqdm
 
 from mlstac_hf._errors import BAD_SAMPLE, CorruptSampleError, SchemaMismatchError, UnknownNameError
 from mlstac_hf._formats import dtype_of, plain_dtype
-from mlstac_hf._reading import SampleFolder, SampleHeader
-from mlstac_hf._spec import STANDARD_KEYS, user_keys
+from mlstac_hf._reading import SampleHead, Source
+from mlstac_hf._spec import STANDARD_KEYS
 
 Shape = tuple[int | None, ...]
 MAX_ELEMENTS = 2**31 - 1
@@ -38,8 +38,8 @@ class Schema:
 
     columns: dict[str, Tensor | None] = field(default_factory=dict)
     """Tensor columns in order; None is text."""
-    keys: tuple[str, ...] = ()
-    """The publisher's own metadata keys, sorted."""
+    keys: dict[str, str] = field(default_factory=dict)
+    """The publisher's own metadata keys, sorted, each with the name of its Arrow type."""
 
     def to_json(self) -> str:
         """As text, for the cache."""
@@ -51,7 +51,7 @@ class Schema:
         """What `to_json` wrote."""
         found = json.loads(text)
         columns = {name: tensor and Tensor(tensor[0], tuple(tensor[1])) for name, tensor in found["columns"].items()}
-        return cls(columns, tuple(found["keys"]))
+        return cls(columns, found["keys"])
 
     def metadata_columns(self) -> dict[str, str]:
         """Metadata key by column name, in order; a key named like a tensor column becomes `meta_<key>`."""
@@ -80,7 +80,7 @@ class Scan:
 
 
 def scan(
-    source: SampleFolder,
+    source: Source,
     indices: Iterable[int],
     columns: Sequence[str] | None,
     *,
@@ -103,7 +103,7 @@ def scan(
     weights: list[int] = []
     longest: list[int] = []
     tensors: dict[str, Tensor | None] = {}
-    keys: set[str] = set()
+    keys: dict[str, str] = {}
     bar = tqdm(indices, desc=f"{source.split}: headers", unit=" samples", disable=None, delay=2, leave=False)
     skipped: list[str] = []
     for index in bar:
@@ -125,8 +125,8 @@ def scan(
         rows.append(index)
         weights.append(nbytes)
         longest.append(elements)
-        keys |= user_keys(head.header.metadata, head.texts).keys()
-    schema = Schema(tensors, tuple(sorted(keys)))
+        keys |= source.keys(head)
+    schema = Schema(tensors, dict(sorted(keys.items())))
     if rows:
         _check_columns(columns, (*source.head(rows[0]).columns, *schema.metadata_columns()))
     return Scan(schema, rows, weights, longest, skipped)
@@ -139,11 +139,11 @@ def _check_columns(columns: Sequence[str] | None, has: Sequence[str]) -> None:
         raise UnknownNameError(f"no column {' or '.join(map(repr, lacking))}; there are {', '.join(has)}")
 
 
-def _tensors(head: SampleHeader, columns: Sequence[str] | None) -> dict[str, Tensor | None]:
+def _tensors(head: SampleHead, columns: Sequence[str] | None) -> dict[str, Tensor | None]:
     def tensor(name: str) -> Tensor | None:
         if name in head.texts:
             return None
-        found = head.header.tensors[name]
+        found = head.tensors[name]
         return Tensor(found.dtype.name, found.shape)
 
     return {name: tensor(name) for name in head.columns if columns is None or name in columns}
@@ -189,9 +189,15 @@ def unify(schemas: Mapping[str, Schema]) -> Schema:
     if not full:
         return Schema()
     columns = next(iter(full.values())).columns
+    keys: dict[str, str] = {}
     for split, schema in full.items():
         columns = merge(columns, schema.columns, f"split {split!r}")
-    return Schema(columns, tuple(sorted({key for schema in full.values() for key in schema.keys})))
+        differing = [key for key, kind in schema.keys.items() if keys.setdefault(key, kind) != kind]
+        if differing:
+            raise _mismatch(
+                f"split {split!r}", f"{differing[0]!r} is {schema.keys[differing[0]]}, in others {keys[differing[0]]}"
+            )
+    return Schema(columns, dict(sorted(keys.items())))
 
 
 def _listed(columns: Mapping[str, Tensor | None]) -> str:
@@ -206,7 +212,7 @@ def _mismatch(place: str, difference: str) -> SchemaMismatchError:
     )
 
 
-def _weigh(tensors: Mapping[str, Tensor | None], head: SampleHeader) -> tuple[int, int]:
+def _weigh(tensors: Mapping[str, Tensor | None], head: SampleHead) -> tuple[int, int]:
     """Bytes and longest column of a row, tensors widened as a table keeps them."""
     nbytes = longest = 0
     for name, tensor in tensors.items():
@@ -214,10 +220,10 @@ def _weigh(tensors: Mapping[str, Tensor | None], head: SampleHeader) -> tuple[in
             nbytes += len(head.texts[name])
             continue
         dtype = dtype_of(tensor.dtype)
-        elements = head.header.tensors[name].size * (2 if dtype.kind == "c" else 1)
+        elements = head.tensors[name].size * (2 if dtype.kind == "c" else 1)
         nbytes += elements * plain_dtype(dtype).itemsize
         longest = max(longest, elements)
-    return nbytes + sum(map(len, head.header.metadata.values())), longest
+    return nbytes + sum(map(len, head.raw.values())), longest
 
 
 def chunks(

@@ -17,11 +17,11 @@ from mlstac_hf._errors import CorruptSampleError, SchemaMismatchError
 from mlstac_hf._formats import Array, widen
 from mlstac_hf._hf._features import is_array, stored_shape
 from mlstac_hf._hf._schema import Schema, Tensor
-from mlstac_hf._reading import Batch, SampleFolder
+from mlstac_hf._reading import Batch, Source
 from mlstac_hf._spec import format_datetime
 
 
-def table_of(batch: Batch, source: SampleFolder, schema: Schema, features: datasets.Features) -> pa.Table:
+def table_of(batch: Batch, source: Source, schema: Schema, features: datasets.Features) -> pa.Table:
     """One table with a row a sample.
 
     Raises:

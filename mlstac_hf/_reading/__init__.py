@@ -1,8 +1,8 @@
 """From an index to a sample."""
 
 from mlstac_hf._reading._batch import Batch, Columns, read_batch
-from mlstac_hf._reading._folder import Sample, SampleFolder, SampleHeader
 from mlstac_hf._reading._open import Address, Origin, open_collection, open_split, origin_of
+from mlstac_hf._reading._source import Sample, SampleHead, Source
 
 __all__ = [
     "Address",
@@ -10,8 +10,8 @@ __all__ = [
     "Columns",
     "Origin",
     "Sample",
-    "SampleFolder",
-    "SampleHeader",
+    "SampleHead",
+    "Source",
     "open_collection",
     "open_split",
     "origin_of",

@@ -1,6 +1,6 @@
 """Many samples at once: stacked where they agree, lists where they don't.
 
-Owns: filling one array per column straight from the files. Leaves to others: one sample (`_folder`),
+Owns: filling one array per column straight from the files. Leaves to others: one sample (`_source`),
 frameworks (`_frameworks`).
 """
 
@@ -12,7 +12,7 @@ from typing import Any
 
 from mlstac_hf._errors import BAD_SAMPLE, MLSTACError
 from mlstac_hf._formats import Array, aligned_empty
-from mlstac_hf._reading._folder import SampleFolder, SampleHeader
+from mlstac_hf._reading._source import SampleHead, Source
 
 Columns = dict[str, Array | list[Any]]
 """By column: an `(N, …)` array, or a list of N arrays, texts and (where a sample lacks it) None."""
@@ -25,12 +25,12 @@ class Batch:
     columns: Columns
     indices: list[int]
     """Of the samples in it."""
-    heads: list[SampleHeader]
+    heads: list[SampleHead]
     """Of the same."""
 
 
 def read_batch(
-    source: SampleFolder,
+    source: Source,
     indices: Sequence[int],
     columns: Sequence[str] | None = None,
     on_bad: Callable[[int, MLSTACError], None] | None = None,
@@ -43,7 +43,7 @@ def read_batch(
     Args:
         source: the split.
         indices: 0 to `len(source)` - 1, in any order, repeats allowed.
-        columns: see `SampleFolder.read`.
+        columns: see `Source.read`.
         on_bad: called with the index and error of a sample that cannot be read, which is then left out;
             without it the error is raised.
     """

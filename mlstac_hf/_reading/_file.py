@@ -27,15 +27,13 @@ from mlstac_hf._formats import (
     header_length,
     parse_header,
 )
+from mlstac_hf._reading._source import Targets
 
 FIRST_READ = 4096
 """Bytes read to get a header; nearly every header fits."""
 MAPPED_FROM = 256 << 10
 """Bytes from which a map beats a copy; below, faulting pages in costs more than copying them."""
 MAX_BUFFERS = 64  # one call's worth; every system takes 1,024
-
-Targets = Mapping[str, Array]
-"""Arrays to fill, by tensor name: used where dtype and shape are those of the file."""
 
 
 class OpenFile(Protocol):

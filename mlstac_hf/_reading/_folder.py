@@ -10,8 +10,11 @@ import hashlib
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
-from typing import Protocol, TypeVar
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Protocol, Self, TypeVar
+
+from tqdm.auto import tqdm
 
 from mlstac_hf._errors import (
     CorruptSampleError,
@@ -20,8 +23,9 @@ from mlstac_hf._errors import (
     StoreError,
     warn,
 )
-from mlstac_hf._formats import Array, Header, HeaderError
-from mlstac_hf._reading._file import OpenFile, Targets, open_bytes, open_descriptor
+from mlstac_hf._formats import Header, HeaderError
+from mlstac_hf._reading._file import OpenFile, open_bytes, open_descriptor
+from mlstac_hf._reading._source import Sample, SampleHead, Targets
 from mlstac_hf._spec import (
     PLAIN,
     SUFFIXES,
@@ -31,8 +35,9 @@ from mlstac_hf._spec import (
     split_suffix,
     text_columns,
     typed_metadata,
+    user_keys,
 )
-from mlstac_hf._stores import Entry, Store
+from mlstac_hf._stores import Entry, LocalStore, Store
 
 Result = TypeVar("Result")
 Answer = TypeVar("Answer")
@@ -41,26 +46,6 @@ _SHOWN = 5
 _CONNECTIONS = 16
 _WINDOW = 256
 """Samples asked for at once; as many missing in a row are taken for the end."""
-
-
-@dataclass(frozen=True, slots=True)
-class SampleHeader:
-    """What is known of a sample before a tensor is read."""
-
-    header: Header
-    texts: dict[str, str]
-    """Texts that take a tensor's place, by column."""
-    columns: tuple[str, ...]
-    """Tensors and texts the sample has: `input`, `target`, `extra`, then others as they lie in the file."""
-
-
-@dataclass(frozen=True, slots=True)
-class Sample:
-    """One sample as stored."""
-
-    values: dict[str, Array | str]
-    """Tensors by name in their stored dtype; text where it takes a tensor's place."""
-    head: SampleHeader
 
 
 class Names(Protocol):
@@ -121,7 +106,7 @@ class SampleFolder:
         entry = self.versions.get(self.names[index])
         return entry.nbytes if entry else None
 
-    def head(self, index: int) -> SampleHeader:
+    def head(self, index: int) -> SampleHead:
         """The checked header of a sample. Of a remote or compressed one, the whole file is fetched.
 
         Raises:
@@ -130,19 +115,7 @@ class SampleFolder:
         return self._with_file(index, lambda file: self._describe(file.header))
 
     def read(self, index: int, columns: Sequence[str] | None = None, into: Targets | None = None) -> Sample:
-        """Read a sample.
-
-        Args:
-            index: 0 to `len(self)` - 1.
-            columns: tensors and texts to read; default all. What the sample does not have is left out.
-            into: arrays to fill, by name, where their dtype and shape fit.
-
-        Raises:
-            MissingSampleError: the file is not there.
-            CorruptSampleError: the file is not what it claims to be.
-            LinkRefusedError: the file is a symbolic link out of the collection.
-            StoreError: the network or disk failed.
-        """
+        """Read a sample; see `Source.read`."""
 
         def values(file: OpenFile) -> Sample:
             head = self._describe(file.header)
@@ -152,9 +125,13 @@ class SampleFolder:
 
         return self._with_file(index, values)
 
-    def metadata(self, index: int, head: SampleHeader) -> dict[str, object]:
+    def metadata(self, index: int, head: SampleHead) -> dict[str, object]:
         """The typed metadata of a sample whose header is at hand; see `typed_metadata`."""
-        return typed_metadata(head.header.metadata, head.texts, self.stem(index))
+        return typed_metadata(head.raw, head.texts, self.stem(index))
+
+    def keys(self, head: SampleHead) -> dict[str, str]:
+        """See `Source.keys`; in this layout all are text."""
+        return dict.fromkeys(user_keys(head.raw, head.texts), "string")
 
     def fingerprint(self) -> str:
         """Changes when a file is added, removed or changed. Asks a server about each file, reads none."""
@@ -183,13 +160,28 @@ class SampleFolder:
                     )
                 yield from answers
 
-    def fetch(self, index: int) -> tuple[str, bytes | None]:
-        """The name and the bytes of a sample's file, whatever is in them; None where it is not there."""
+    @property
+    def is_local(self) -> bool:
+        """Whether the files lie on this disk."""
+        return isinstance(self.store, LocalStore)
+
+    def brought(self, folder: Path, count: int) -> Self:
+        """See `Source.brought`. A sample that is not there stays away, for the reader to name."""
+        fetched = self.each(lambda index: self._fetch(index, folder), range(count))
+        bar = tqdm(fetched, f"{self.split}: fetching", count, unit=" samples", disable=None, delay=2, leave=False)
+        names = [name for name, _ in bar]
+        store = LocalStore(folder)
+        return replace(
+            self, store=store, prefix="", names=names, versions={entry.name: entry for entry in store.list("")}
+        )
+
+    def _fetch(self, index: int, folder: Path) -> tuple[str, Path | None]:
         for name in self._candidates(index):
             try:
-                return name, self.store.read(self.prefix + name)
+                (folder / name).write_bytes(self.store.read(self.prefix + name))
             except FileNotFoundError:
                 continue
+            return name, folder / name
         return self.names[index], None
 
     def _stat(self, index: int) -> tuple[str, str | None]:
@@ -200,12 +192,12 @@ class SampleFolder:
                 continue
         return self.names[index], None
 
-    def _describe(self, header: Header) -> SampleHeader:
+    def _describe(self, header: Header) -> SampleHead:
         tensors = header.tensors
         texts = text_columns(header.metadata, {name: tensor.nbytes for name, tensor in tensors.items()}, self.task)
         known = [name for name in TENSOR_NAMES if name in tensors or name in texts]
         others = [name for name in tensors if name not in TENSOR_NAMES]
-        return SampleHeader(header, texts, (*known, *others))
+        return SampleHead(tensors, texts, (*known, *others), header.metadata)
 
     def _candidates(self, index: int) -> list[str]:
         """The file's name; where it was made up, with the other suffix too."""

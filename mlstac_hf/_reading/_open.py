@@ -20,6 +20,7 @@ from mlstac_hf._errors import (
     UnknownNameError,
 )
 from mlstac_hf._reading._folder import NumberedNames, SampleFolder, list_samples
+from mlstac_hf._reading._source import Source
 from mlstac_hf._spec import MAX_SAMPLES, SUFFIXES, Catalog, Collection, encode_name
 from mlstac_hf._stores import Access, Store, open_address, open_link
 
@@ -117,7 +118,7 @@ def origin_of(collection: Collection) -> Origin:
     return origin
 
 
-def open_split(collection: Collection, split: str) -> SampleFolder:
+def open_split(collection: Collection, split: str) -> Source:
     """The samples of one split: beside `main.json` if they lie there, else where its link leads.
 
     Raises:

@@ -1,0 +1,89 @@
+"""What a split is to those who read it, whatever layout it lies in.
+
+Owns: the seam between the layouts (`_folder`, `_containers`) and everybody else (`_batch`, `load`, `hf`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol, Self
+
+from mlstac_hf._formats import Array, TensorSlice
+
+Targets = Mapping[str, Array]
+"""Arrays to fill, by tensor name: used where dtype and shape are those of the sample."""
+
+
+@dataclass(frozen=True, slots=True)
+class SampleHead:
+    """What is known of a sample before a tensor is read."""
+
+    tensors: Mapping[str, TensorSlice]
+    """Dtype and shape by name; texts are not among them, though a tensor they stand for may be."""
+    texts: Mapping[str, str]
+    """Texts that take a tensor's place, by column."""
+    columns: tuple[str, ...]
+    """Tensors and texts the sample has: `input`, `target`, `extra`, then others as they lie in the file."""
+    raw: Mapping[str, str]
+    """Metadata as stored, texts by key."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One sample as stored."""
+
+    values: dict[str, Array | str]
+    """Tensors by name in their stored dtype; text where it takes a tensor's place."""
+    head: SampleHead
+
+
+class Source(Protocol):
+    """The samples of one split, by index 0 to `len` - 1. Picklable, and safe to fork."""
+
+    @property
+    def split(self) -> str:
+        """Its name."""
+
+    @property
+    def is_local(self) -> bool:
+        """Whether the samples lie on this disk."""
+
+    def __len__(self) -> int: ...
+
+    def place(self, index: int) -> str:
+        """What to call a sample in a message."""
+
+    def nbytes(self, index: int) -> int | None:
+        """Size of a sample as stored, where it is known without asking for it."""
+
+    def head(self, index: int) -> SampleHead:
+        """What is known of a sample before its tensors are read; raises what `read` does."""
+
+    def read(self, index: int, columns: Sequence[str] | None = None, into: Targets | None = None) -> Sample:
+        """Read a sample.
+
+        Args:
+            index: 0 to `len(self)` - 1.
+            columns: tensors and texts to read; default all. What the sample does not have is left out.
+            into: arrays to fill, by name, where their dtype and shape fit.
+
+        Raises:
+            MissingSampleError: it is not there.
+            CorruptSampleError: its bytes are not what they claim to be.
+            LinkRefusedError: its file is a symbolic link out of the collection.
+            StoreError: the network or disk failed.
+        """
+
+    def metadata(self, index: int, head: SampleHead) -> dict[str, object]:
+        """The typed metadata of a sample whose head is at hand: standard keys, then `keys`."""
+
+    def keys(self, head: SampleHead) -> Mapping[str, str]:
+        """The publisher's own metadata keys of a sample, each with the name of its Arrow type."""
+
+    def fingerprint(self) -> str:
+        """Changes when a sample is added, removed or changed. Asks a server about each file, reads none."""
+
+    def brought(self, folder: Path, count: int) -> Self:
+        """The first `count` samples, copied to a folder of this disk."""
