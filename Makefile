@@ -62,6 +62,7 @@ $(ENVS)/demo/.ready: pyproject.toml | $(UV)
 	$(UV) pip install --quiet --python $(ENVS)/demo/bin/python -e '.[hf,plot]'
 	touch $@
 
+.PRECIOUS: $(ENVS)/%/.ready
 $(ENVS)/%/.ready: tests/requirements/%.txt pyproject.toml | $(UV)
 	$(UV) venv --quiet --clear --python "$$(command -v $(PYTHON))" $(ENVS)/$*
 	$(UV) pip install --quiet --python $(ENVS)/$*/bin/python -r $<

@@ -35,6 +35,7 @@ def load(
     revision: str | None = None,
     token: str | None = None,
     storage_options: dict[str, Any] | None = None,
+    cache_dir: str | None = None,  # noqa: ARG001 - one of the arguments that all entry points share
 ) -> Split:
     """Open one split of a collection as a read-only sequence of samples.
 
@@ -55,6 +56,7 @@ def load(
         revision: branch, tag or commit of a Hub repository.
         token: for private http and Hub addresses.
         storage_options: for the fsspec filesystem of the address.
+        cache_dir: accepted as everywhere; `load` reads in place and caches nothing.
 
     Returns:
         Split: `split[i]` is a dict of tensors, arrays as stored (images `(C, H, W)`, series
@@ -80,6 +82,8 @@ def load(
         raise ValueError(f'expected on_error to be "raise" or "skip", got {on_error!r}')
     if limit is not None and limit < 0:
         raise ValueError(f"expected limit to be 0 or more, got {limit}")
+    if columns is not None and not columns:
+        raise ValueError("expected columns to name at least one column, got none")
     framework_named(framework)
     collection = open_collection(
         address, revision=revision, token=token, storage_options=storage_options, trust_links=trust_links

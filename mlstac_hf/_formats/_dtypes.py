@@ -38,6 +38,10 @@ _CODES: dict[str, str] = {
 """The dtype's name by its code in a header. Sub-byte dtypes (F4, F6) are not read."""
 
 
+_NAN = 0x7FC00000
+"""A float32 NaN with 22 bits to spare."""
+
+
 @cache
 def dtype_of(name: str) -> np.dtype[Any]:
     """The dtype of a name as numpy or ml_dtypes has it.
@@ -86,7 +90,17 @@ def widen(array: Array) -> Array:
         return (
             (np.ascontiguousarray(array).view(np.uint16).astype(np.uint32) << 16).view(np.float32).reshape(array.shape)
         )
+    if is_exotic(array.dtype):
+        return _widened_codes(array.dtype).view(np.float32)[array.view(np.uint8)]
     return array.astype(plain_dtype(array.dtype), copy=False)
+
+
+@cache
+def _widened_codes(dtype: np.dtype[Any]) -> NDArray[np.uint32]:
+    """The float32 bits of each value of a one-byte dtype; a NaN carries its code in its last 8 bits."""
+    codes = np.arange(256, dtype=np.uint8)
+    values = codes.view(dtype).astype(np.float32)
+    return np.where(np.isnan(values), _NAN | codes.astype(np.uint32), values.view(np.uint32))
 
 
 def narrow(array: Array, dtype: np.dtype[Any]) -> Array:
@@ -102,6 +116,10 @@ def narrow(array: Array, dtype: np.dtype[Any]) -> Array:
     if dtype == ml_dtypes.bfloat16:
         bits = np.ascontiguousarray(array, np.float32).view(np.uint32) >> 16
         return bits.astype(np.uint16).view(dtype).reshape(array.shape)
+    if is_exotic(dtype):
+        real = np.ascontiguousarray(array, np.float32)
+        codes, bits = real.astype(dtype).view(np.uint8), real.view(np.uint32)
+        return np.where(bits >> 8 == _NAN >> 8, bits & 0xFF, codes).astype(np.uint8).view(dtype).reshape(array.shape)
     return array.astype(dtype, copy=False)
 
 

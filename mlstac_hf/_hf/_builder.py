@@ -20,7 +20,7 @@ from tqdm.auto import tqdm
 from mlstac_hf._errors import MLSTACError
 from mlstac_hf._hf._formatting import register_formats
 from mlstac_hf._hf._schema import MAX_ELEMENTS, Scan, Schema, chunks, joined, ranges
-from mlstac_hf._hf._tables import table_of
+from mlstac_hf._hf._tables import misfits, table_of
 from mlstac_hf._load import warn_skipped
 from mlstac_hf._reading import Source, read_batch
 
@@ -113,6 +113,12 @@ class MLSTAC(datasets.ArrowBasedBuilder):
                 for start, stop in chunks(nbytes, elements, TABLE_NBYTES, MAX_ELEMENTS):
                     indices = job.scan.indices[first + start : first + stop]
                     batch = read_batch(job.source, indices, tensors, on_bad if job.skip else None)
+                    faults = misfits(batch, job.source, job.schema, job.features)
+                    if faults:
+                        if not job.skip:
+                            raise next(iter(faults.values()))
+                        skipped += map(str, faults.values())
+                        batch = read_batch(job.source, [i for i in batch.indices if i not in faults], tensors)
                     if batch.indices:
                         yield table_of(batch, job.source, job.schema, job.features)
                     bar.update(sum(nbytes[start:stop]))

@@ -37,14 +37,16 @@ def tensors_of(column: pa.ChunkedArray, feature: Any) -> Rows | None:
         Views of Arrow's memory except where it is packed (bool), widened (bfloat16, float8, complex) or lies in several
         pieces. Rows that are null are None in a list. None for a column that holds no tensors.
     """
-    shape = _array_shape(column, feature)
-    if shape is None and not _is_numeric(column.type, feature):
-        return None
+    shape, inner = _array_shape(column, feature), getattr(feature, "feature", None)
     try:
-        if shape is None:
+        if shape is not None:
+            parts = [_array_rows(chunk.storage, shape) for chunk in column.chunks]
+        elif isinstance(inner, _ARRAYS):
+            parts = [_lists_of_arrays(chunk, tuple(inner.shape)) for chunk in column.chunks]
+        elif _is_numeric(column.type, feature):
             parts = [_rows(chunk) for chunk in column.chunks]
         else:
-            parts = [_array_rows(chunk.storage, shape) for chunk in column.chunks]
+            return None
     except _NoTensorError:
         return None
     return _joined([_restored_rows(part, feature) for part in parts])
@@ -128,6 +130,19 @@ def _list_rows(array: pa.Array) -> Rows:
             shape.append(int(lengths[0]) if lengths.size else 0)
         level = level.flatten()
     return _values(level).reshape(shape)
+
+
+def _lists_of_arrays(array: pa.Array, shape: tuple[int | None, ...]) -> Rows:
+    """A chunk of lists of `Array{n}D`, as a stream that was batched has it: one array, or one a row."""
+    if array.null_count:
+        raise _NoTensorError
+    rows = _array_rows(array.flatten().storage, shape)
+    lengths = np.diff(array.offsets.to_numpy())
+    if not isinstance(rows, np.ndarray):
+        raise _NoTensorError
+    if lengths.size and (lengths == lengths[0]).all():
+        return rows.reshape((len(array), int(lengths[0]), *rows.shape[1:]))
+    return np.split(rows, np.cumsum(lengths)[:-1])
 
 
 def _array_rows(array: pa.Array, shape: tuple[int | None, ...]) -> Rows:

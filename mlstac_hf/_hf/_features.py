@@ -41,7 +41,9 @@ def features_of(schema: Schema, labels: Mapping[str, int], columns: Sequence[str
             if key == "geotransform"
             else datasets.Value(schema.keys.get(key, "string"))
         )
-    return datasets.Features({name: features[name] for name in columns or features if name in features})
+    return datasets.Features(
+        {name: features[name] for name in (features if columns is None else columns) if name in features}
+    )
 
 
 def class_names(labels: Mapping[str, int]) -> list[str] | None:

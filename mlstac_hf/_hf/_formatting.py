@@ -97,8 +97,10 @@ class DtypeFormatter(TensorFormatter):
     def format_row(self, pa_table: pa.Table) -> dict[str, Any]:
         """A sample: tensors without a batch axis."""
         columns = self._columns(pa_table).items()
+        # numpy's numbers come as its scalars, which `map` writes back as numbers; an array of no axes it would not
+        first = 0 if self.target == "numpy" else (0, ...)
         return {
-            name: self._hand_over(name, column[0, ...] if isinstance(column, np.ndarray) else column[0])
+            name: self._hand_over(name, column[first] if isinstance(column, np.ndarray) else column[0])
             for name, column in columns
         }
 

@@ -40,26 +40,28 @@ class Schema:
     """Tensor columns in order; None is text."""
     keys: dict[str, str] = field(default_factory=dict)
     """The publisher's own metadata keys, sorted, each with the name of its Arrow type."""
+    taken: tuple[str, ...] = ()
+    """Names of all tensor columns there are, also of those that were not asked for."""
 
     def to_json(self) -> str:
         """As text, for the cache."""
         columns = {name: tensor and [tensor.dtype, tensor.shape] for name, tensor in self.columns.items()}
-        return json.dumps({"columns": columns, "keys": self.keys})
+        return json.dumps({"columns": columns, "keys": self.keys, "taken": self.taken})
 
     @classmethod
     def from_json(cls, text: str | bytes) -> Self:
         """What `to_json` wrote."""
         found = json.loads(text)
         columns = {name: tensor and Tensor(tensor[0], tuple(tensor[1])) for name, tensor in found["columns"].items()}
-        return cls(columns, found["keys"])
+        return cls(columns, found["keys"], tuple(found["taken"]))
 
     def metadata_columns(self) -> dict[str, str]:
         """Metadata key by column name, in order; a key named like a tensor column becomes `meta_<key>`."""
-        taken = {*self.columns, *STANDARD_KEYS, *self.keys}
-        names = {}
+        tensors = {*self.columns, *self.taken}
+        names: dict[str, str] = {}
         for key in (*STANDARD_KEYS, *self.keys):
             name = key
-            while name in self.columns or (name != key and name in taken):
+            while name in tensors or (name != key and name in {*STANDARD_KEYS, *self.keys}):
                 name = f"meta_{name}"
             names[name] = key
         return names
@@ -104,6 +106,7 @@ def scan(
     longest: list[int] = []
     tensors: dict[str, Tensor | None] = {}
     keys: dict[str, str] = {}
+    taken: tuple[str, ...] = ()
     bar = tqdm(indices, desc=f"{source.split}: headers", unit=" samples", disable=None, delay=2, leave=False)
     skipped: list[str] = []
     for index in bar:
@@ -122,13 +125,14 @@ def scan(
                 raise
             skipped.append(str(error))
             continue
+        taken = taken or head.columns
         rows.append(index)
         weights.append(nbytes)
         longest.append(elements)
         keys |= source.keys(head)
-    schema = Schema(tensors, dict(sorted(keys.items())))
+    schema = Schema(tensors, dict(sorted(keys.items())), taken)
     if rows:
-        _check_columns(columns, (*source.head(rows[0]).columns, *schema.metadata_columns()))
+        _check_columns(columns, (*taken, *schema.metadata_columns()))
     return Scan(schema, rows, weights, longest, skipped)
 
 
@@ -197,7 +201,8 @@ def unify(schemas: Mapping[str, Schema]) -> Schema:
             raise _mismatch(
                 f"split {split!r}", f"{differing[0]!r} is {schema.keys[differing[0]]}, in others {keys[differing[0]]}"
             )
-    return Schema(columns, dict(sorted(keys.items())))
+    taken = tuple(dict.fromkeys(name for schema in full.values() for name in schema.taken))
+    return Schema(columns, dict(sorted(keys.items())), taken)
 
 
 def _listed(columns: Mapping[str, Tensor | None]) -> str:

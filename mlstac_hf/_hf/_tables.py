@@ -13,28 +13,39 @@ import datasets
 import numpy as np
 import pyarrow as pa
 
-from mlstac_hf._errors import CorruptSampleError, SchemaMismatchError
-from mlstac_hf._formats import Array, widen
+from mlstac_hf._errors import CorruptSampleError, SampleError, SchemaMismatchError
+from mlstac_hf._formats import Array, dtype_of, widen
 from mlstac_hf._hf._features import is_array, stored_shape
 from mlstac_hf._hf._schema import Schema, Tensor
 from mlstac_hf._reading import Batch, Source
 from mlstac_hf._spec import format_datetime
 
 
-def table_of(batch: Batch, source: Source, schema: Schema, features: datasets.Features) -> pa.Table:
-    """One table with a row a sample.
+def misfits(batch: Batch, source: Source, schema: Schema, features: datasets.Features) -> dict[int, SampleError]:
+    """What keeps samples of a batch out of a table, by index.
 
-    Raises:
-        SchemaMismatchError: a sample is not what its header said when the schema was made.
-        CorruptSampleError: a class value that the labels do not have.
+    A SchemaMismatchError where a sample is not what its header said when the schema was made, a
+    CorruptSampleError where a class value is none of the labels.
     """
-    places = [source.place(index) for index in batch.indices]
+    found: dict[int, SampleError] = {}
+    for name, tensor in schema.columns.items():
+        if name not in features:
+            continue
+        values = batch.columns.get(name, [None] * len(batch.indices))
+        for index, value in zip(batch.indices, values, strict=True):
+            fault = _misfit(value, name, tensor, features[name])
+            if fault is not None:
+                found.setdefault(index, type(fault)(f"{source.place(index)}: {fault}"))
+    return found
+
+
+def table_of(batch: Batch, source: Source, schema: Schema, features: datasets.Features) -> pa.Table:
+    """One table with a row a sample, none of which is a misfit."""
     arrow = features.arrow_schema
     arrays = {}
     for name, tensor in schema.columns.items():
         if name in features:
-            values = batch.columns.get(name, [None] * len(places))
-            arrays[name] = _column(values, name, tensor, features[name], arrow.field(name).type, places)
+            arrays[name] = _column(batch.columns.get(name, []), tensor, features[name], arrow.field(name).type)
     metadata = [source.metadata(index, head) for index, head in zip(batch.indices, batch.heads, strict=True)]
     for name, key in schema.metadata_columns().items():
         if name in features:
@@ -53,21 +64,13 @@ def _metadata(rows: Sequence[Mapping[str, Any]], key: str, kind: pa.DataType) ->
     return pa.array(values, kind)
 
 
-def _column(
-    values: Any, name: str, tensor: Tensor | None, feature: Any, kind: pa.DataType, places: Sequence[str]
-) -> pa.Array:
-    if isinstance(values, np.ndarray) and places:  # stacked, so that one row speaks for all
-        _check(values[0, ...], name, tensor, places[0])
-    else:
-        for value, place in zip(values, places, strict=True):
-            _check(value, name, tensor, place)
+def _column(values: Any, tensor: Tensor | None, feature: Any, kind: pa.DataType) -> pa.Array:
     if tensor is None:
         return pa.array(values, pa.string())
     shape = stored_shape(tensor)
     rows = [widen(value) for value in values] if isinstance(values, list) else widen(values)
     flat = np.concatenate([row.reshape(-1) for row in rows]) if isinstance(rows, list) else rows
     if isinstance(feature, datasets.ClassLabel):
-        _check_classes(flat, feature, name, places)
         return pa.array(flat.reshape(-1).astype(np.int64))
     data = _flat(flat)
     if not shape:
@@ -82,34 +85,31 @@ def _column(
     return pa.ExtensionArray.from_storage(kind, nested) if isinstance(kind, pa.ExtensionType) else nested
 
 
-def _check(value: Any, name: str, tensor: Tensor | None, place: str) -> None:
-    """Refuse a row that would be accepted here and fail when it is read."""
+def _misfit(value: Any, name: str, tensor: Tensor | None, feature: Any) -> SampleError | None:
+    """Why a row would be accepted here and fail when it is read; None where it would not."""
     if tensor is None:
         found, fits = type(value).__name__, isinstance(value, str)
-    elif not isinstance(value, np.ndarray):
+    elif not isinstance(value, np.ndarray | np.generic):
         found, fits = type(value).__name__, False
     else:
         found = f"{value.dtype.name} {value.shape}"
         fits = (
-            value.dtype.name == tensor.dtype
+            value.dtype == dtype_of(tensor.dtype)
             and value.ndim == len(tensor.shape)
             and all(want in (None, have) for want, have in zip(tensor.shape, value.shape, strict=True))
         )
     if not fits:
         expected = "text" if tensor is None else f"{tensor.dtype} {tensor.shape}"
-        raise SchemaMismatchError(
-            f"{place}: {name!r} is {found}, expected {expected} as in the first sample. Choose columns that agree with "
+        return SchemaMismatchError(
+            f"{name!r} is {found}, expected {expected} as in the first sample. Choose columns that agree with "
             "columns=[…], or read the collection without streaming, which looks at every header first."
         )
-
-
-def _check_classes(flat: Array, feature: datasets.ClassLabel, name: str, places: Sequence[str]) -> None:
-    bad = np.flatnonzero((flat.reshape(-1) >= feature.num_classes) | (flat.reshape(-1).astype(np.int64) < 0))
-    if bad.size:
-        raise CorruptSampleError(
-            f"{places[bad[0]]}: {name!r} is class {flat.reshape(-1)[bad[0]]}, but the collection has labels 0 to "
-            f"{feature.num_classes - 1}. Mend the labels in main.json, or leave the column out with columns=[…]."
+    if isinstance(feature, datasets.ClassLabel) and not 0 <= int(value) < feature.num_classes:
+        return CorruptSampleError(
+            f"{name!r} is class {value}, but the collection has labels 0 to {feature.num_classes - 1}. Mend the labels "
+            'in main.json, leave the column out with columns=[…], or such samples with on_error="skip".'
         )
+    return None
 
 
 def _flat(array: Array) -> pa.Array:

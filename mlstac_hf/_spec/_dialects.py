@@ -271,15 +271,15 @@ def _declared(document: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
 
 def _catalog(name: str, entry: Mapping[str, Any]) -> Catalog:
     links = (entry.get("link"), entry.get("url"))
-    claim = entry.get("n_items", entry.get("n_samples"))
-    count = read_count(claim)
+    claims = [claim for claim in (entry.get("n_items"), entry.get("n_samples")) if claim is not None]
+    count = next((count for count in map(read_count, claims) if count is not None), None)
     files = entry.get("data_files")
     files = [files] if isinstance(files, str) else files if isinstance(files, list) else []
     sizes, notes = (_column(entry.get(key)) for key in ("data_checksum", "data_descriptions"))
     return Catalog(
         name=name,
         n_items=count,
-        misstated=None if claim is None or count is not None else ascii(claim)[:40],
+        misstated=ascii(claims[0])[:40] if claims and count is None else None,
         link=next((link for link in links if isinstance(link, str) and link.strip()), None),
         data_files=tuple(
             DataFile(

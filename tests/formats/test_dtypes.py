@@ -84,3 +84,13 @@ def test_new_arrays_begin_on_a_border_every_framework_can_view(dtype, shape):
     assert not array.size or array.ctypes.data % 64 == 0
     assert array.flags.c_contiguous
     assert array.flags.writeable
+
+
+@pytest.mark.parametrize(
+    "name", ["float8_e4m3fn", "float8_e5m2", "float8_e8m0fnu", "float8_e4m3fnuz", "float8_e5m2fnuz"]
+)
+def test_every_code_of_a_one_byte_dtype_comes_back_nans_included(name):
+    codes = np.arange(256, dtype=np.uint8)
+    wide = widen(codes.view(dtype_of(name)))
+    np.testing.assert_array_equal(wide, codes.view(dtype_of(name)).astype(np.float32))
+    assert narrow(wide, dtype_of(name)).tobytes() == codes.tobytes()

@@ -233,6 +233,20 @@ def test_columns_of_ones_own_come_out_as_numbers_lists_or_python(train):
     assert batch["nested"] == own["nested"]
 
 
+def test_numbers_stay_numbers_through_map(tmp_path, cache):
+    dataset = load(TRAITS["class_labels"](tmp_path), cache, split="train").with_format("mlstac_numpy")
+    again = dataset.map(lambda row: row)
+    assert again.features["target"] == dataset.features["target"]
+    assert again[0]["target"].shape == ()
+    assert again[0]["target"].dtype == dataset[0]["target"].dtype
+
+
+def test_batches_of_a_stream_are_arrays(collection, cache):
+    stream = load(collection, cache, split="train", streaming=True).with_format("mlstac_numpy")
+    for batch, count in zip(stream.batch(2), (2, 2, 1), strict=True):
+        assert (batch["input"].dtype, batch["input"].shape[0]) == (np.uint16, count)
+
+
 def test_a_class_label_keeps_its_stored_dtype_unless_a_value_no_longer_fits(tmp_path, cache):
     made = TRAITS["class_labels"](tmp_path)
     dataset = load(made, cache, split="train")

@@ -279,6 +279,28 @@ def test_class_values_that_labels_do_not_have_are_refused_by_name(tmp_path, cach
         load(made, cache, split="train")
 
 
+def test_misfits_that_only_their_values_show_are_left_out_too(tmp_path, cache):
+    made = write(
+        tmp_path,
+        lambda i: sample(i, {"input": np.ones(2, "float32"), "target": np.array(i, "int16")}),
+        counts={"train": 4},
+        labels={"a": 0, "b": 1},
+    )
+    with pytest.warns(CollectionWarning, match=r"2 bad samples left out:\n.*0000003.*class 2.*\n.*0000004.*class 3"):
+        found = mlstac_hf.load_dataset(made.address, split="train", cache_dir=cache, on_error="skip")
+    assert found["target"][:] == [0, 1]
+
+
+def test_a_choice_of_columns_names_them_as_the_whole_dataset_does(tmp_path, cache):
+    made = TRAITS["user_keys_0.0.12"](tmp_path)
+    whole = load(made, cache, split="train")
+    chosen = load(made, cache, split="train", columns=["meta_target", "id"])
+    assert chosen.column_names == ["meta_target", "id"]
+    assert chosen["meta_target"][:] == whole["meta_target"][:]
+    with pytest.raises(ValueError, match="at least one column"):
+        load(made, cache, columns=[])
+
+
 def test_over_http_the_dataset_is_the_same_and_nothing_is_left_behind(collection, cache, server, tmp_path):
     address = f"{server.url}/{collection.folder.relative_to(tmp_path)}/main.json"
     remote = mlstac_hf.load_dataset(address, cache_dir=cache)

@@ -68,12 +68,14 @@ def test_text_and_tensors_do_not_merge():
 
 
 def test_splits_unify_over_keys_and_shapes_and_empty_ones_fit_any():
-    train = Schema({"input": Tensor("uint8", (3, 4))}, ("a", "b"))
-    test = Schema({"input": Tensor("uint8", (5, 4))}, ("b", "c"))
+    train = Schema({"input": Tensor("uint8", (3, 4))}, {"a": "string", "b": "string"})
+    test = Schema({"input": Tensor("uint8", (5, 4))}, {"b": "string", "c": "string"})
     assert unify({"train": train, "test": test, "validation": Schema()}) == Schema(
-        {"input": Tensor("uint8", (None, 4))}, ("a", "b", "c")
+        {"input": Tensor("uint8", (None, 4))}, dict.fromkeys("abc", "string")
     )
     assert unify({"train": Schema()}) == Schema()
+    with pytest.raises(SchemaMismatchError, match="split 'test': 'a' is int64, in others string"):
+        unify({"train": train, "test": Schema({"input": Tensor("uint8", (5, 4))}, {"a": "int64"})})
 
 
 @given(
@@ -82,14 +84,15 @@ def test_splits_unify_over_keys_and_shapes_and_empty_ones_fit_any():
         st.none() | st.builds(Tensor, st.sampled_from(["uint8", "bfloat16"]), shapes),
         max_size=4,
     ),
-    st.lists(st.text(max_size=5), max_size=4).map(tuple),
+    st.dictionaries(st.text(max_size=5), st.sampled_from(["string", "int64"]), max_size=4),
+    st.lists(st.text(max_size=5), max_size=3).map(tuple),
 )
-def test_a_schema_survives_the_cache(columns, keys):
-    assert Schema.from_json(Schema(columns, keys).to_json()) == Schema(columns, keys)
+def test_a_schema_survives_the_cache(columns, keys, taken):
+    assert Schema.from_json(Schema(columns, keys, taken).to_json()) == Schema(columns, keys, taken)
 
 
 def test_keys_named_like_columns_get_names_of_their_own():
-    schema = Schema({"target": None, "crs": None}, ("meta_target", "target", "zone"))
+    schema = Schema({"target": None, "crs": None}, dict.fromkeys(["meta_target", "target", "zone"], "string"))
     names = schema.metadata_columns()
     assert len(names) == len(set(names)) == 8
     assert names["meta_crs"] == "crs"

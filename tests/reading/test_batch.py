@@ -50,7 +50,7 @@ def test_a_batch_is_what_a_loop_gives(tmp_path, name, indices):
     source = open_train(made)
     batch = read_batch(source, indices)
     assert batch.indices == indices
-    assert [head.header.metadata for head in batch.heads] == [made.splits["train"][i].raw for i in indices]
+    assert [head.raw for head in batch.heads] == [made.splits["train"][i].raw for i in indices]
     assert_same(batch.columns, by_loop(source, indices))
 
 

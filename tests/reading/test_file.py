@@ -3,6 +3,8 @@
 import json
 import mmap
 import os
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -216,3 +218,21 @@ def test_no_bytes_whatever_raise_anything_but_our_error(data, compressed):
                 file.read(list(file.header.tensors), {})
             except HeaderError:
                 continue
+
+
+def test_a_compressed_header_gets_memory_as_bytes_come_not_as_it_claims():
+    """A file of 4 MB that claims 3 GiB, read where there is room for neither 3 GiB nor a multiple of the file."""
+    code = """
+import gzip, json, os, resource
+from mlstac_hf._formats import HeaderError
+from mlstac_hf._reading._file import open_bytes
+header = json.dumps({"input": {"dtype": "U8", "shape": [3 << 30], "data_offsets": [0, 3 << 30]}}).encode()
+data = gzip.compress(len(header).to_bytes(8, "little") + header + os.urandom(4 << 20), 1)
+resource.setrlimit(resource.RLIMIT_AS, (1 << 30, 1 << 30))
+try:
+    open_bytes(data, compressed=True).read(["input"], {})
+except HeaderError as error:
+    print(error)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "found 4194304; the file is cut short" in done.stdout

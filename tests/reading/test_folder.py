@@ -205,14 +205,23 @@ def test_sizes_are_known_where_the_store_lists_them(collection, server):
     assert remote.nbytes(0) is None
 
 
-def test_a_file_is_fetched_as_it_is_and_none_where_it_is_not_there(collection, server):
+def test_files_are_brought_as_they_are_and_one_that_is_not_there_stays_away(collection, server, tmp_path):
     folder = collection.folder / "train"
     (folder / "0000002.safetensors").rename(folder / "0000002.safetensors.gz")
     (folder / "0000003.safetensors").unlink()
     remote = open_split(open_collection(f"{server.url}/{collection.folder.name}"), "train")
-    assert remote.fetch(0) == ("0000001.safetensors", (folder / "0000001.safetensors").read_bytes())
-    assert remote.fetch(1) == ("0000002.safetensors.gz", (folder / "0000002.safetensors.gz").read_bytes())
-    assert remote.fetch(2) == ("0000003.safetensors", None)
+    (tmp_path / "here").mkdir()
+    local = remote.brought(tmp_path / "here", 3)
+    assert local.is_local
+    assert not remote.is_local
+    assert [local.names[index] for index in range(3)] == [
+        "0000001.safetensors",
+        "0000002.safetensors.gz",
+        "0000003.safetensors",
+    ]
+    assert {path.name: path.read_bytes() for path in (tmp_path / "here").iterdir()} == {
+        name: (folder / name).read_bytes() for name in ("0000001.safetensors", "0000002.safetensors.gz")
+    }
 
 
 def test_a_folder_is_pickled(collection):
