@@ -10,6 +10,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from mlstac_hf._errors import BAD_SAMPLE, MLSTACError
 from mlstac_hf._formats import Array, aligned_empty
 from mlstac_hf._reading._source import SampleHead, Source
@@ -59,7 +61,7 @@ def read_batch(
                 raise
             on_bad(index, error)
             continue
-        if not rows and len(indices) > 1:
+        if not rows and len(indices) > 1 and source.is_local:  # a server's word is no reason to allocate
             for name, value in sample.values.items():
                 if not isinstance(value, str):
                     stacks[name] = aligned_empty((len(indices), *value.shape), value.dtype)
@@ -76,15 +78,22 @@ def _collect(rows: list[dict[str, Array | str]], stacks: dict[str, Array]) -> Co
     names = list(dict.fromkeys(name for row in rows for name in row))
     batch: Columns = {}
     for name in names:
-        values = [row.get(name) for row in rows]
+        values: list[Any] = [row.get(name) for row in rows]
         stack = stacks.get(name)
-        if len(rows) == 1 and not isinstance(values[0], str | None):
-            batch[name] = values[0][None]
+        if stack is None and _agree(values):
+            batch[name] = np.stack(values)
         elif stack is not None and all(_shares(value, stack) for value in values):
             batch[name] = stack[: len(rows)]
         else:
             batch[name] = values
     return batch
+
+
+def _agree(values: list[Any]) -> bool:
+    first = values[0]
+    return all(
+        isinstance(value, np.ndarray) and value.shape == first.shape and value.dtype == first.dtype for value in values
+    )
 
 
 def _shares(value: Array | str | None, stack: Array) -> bool:

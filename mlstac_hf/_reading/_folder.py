@@ -170,7 +170,7 @@ class SampleFolder:
         fetched = self.each(lambda index: self._fetch(index, folder), range(count))
         bar = tqdm(fetched, f"{self.split}: fetching", count, unit=" samples", disable=None, delay=2, leave=False)
         names = [name for name, _ in bar]
-        store = LocalStore(folder)
+        store = LocalStore(folder, shown=f"{self.store.url.rstrip('/')}/{self.prefix}".rstrip("/"))
         return replace(
             self, store=store, prefix="", names=names, versions={entry.name: entry for entry in store.list("")}
         )

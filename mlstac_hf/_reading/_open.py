@@ -21,7 +21,7 @@ from mlstac_hf._errors import (
 )
 from mlstac_hf._reading._folder import NumberedNames, SampleFolder, list_samples
 from mlstac_hf._reading._source import Source
-from mlstac_hf._spec import MAX_SAMPLES, SUFFIXES, Catalog, Collection, encode_name
+from mlstac_hf._spec import SUFFIXES, Catalog, Collection, encode_name
 from mlstac_hf._stores import Access, Store, open_address, open_link
 
 _FOLDERS = {"validation": ("validation", "val")}
@@ -184,8 +184,8 @@ def _numbered(store: Store, prefix: str, catalog: Catalog, task: tuple[str, ...]
             continue
         if catalog.n_items is None:
             raise InvalidCollectionError(
-                f"{store.url}{prefix} cannot be listed, and main.json does not say how many samples there are: "
-                f"expected n_items of split {catalog.name!r} to be 0 to {MAX_SAMPLES}. "
+                f"{store.url}{prefix} cannot be listed, so main.json must say how many samples there are: expected "
+                f"n_items of split {catalog.name!r} to be a count, found {catalog.misstated or 'none'}. "
                 "Download the folder, or mend main.json."
             )
         names = NumberedNames(catalog.n_items, suffix)

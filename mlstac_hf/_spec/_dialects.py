@@ -279,7 +279,7 @@ def _catalog(name: str, entry: Mapping[str, Any]) -> Catalog:
     return Catalog(
         name=name,
         n_items=count,
-        misstated=ascii(claims[0])[:40] if claims and count is None else None,
+        misstated=_claim(claims[0]) if claims and count is None else None,
         link=next((link for link in links if isinstance(link, str) and link.strip()), None),
         data_files=tuple(
             DataFile(
@@ -293,6 +293,15 @@ def _catalog(name: str, entry: Mapping[str, Any]) -> Catalog:
         metadata_file=path if isinstance(path := entry.get("metadata_file"), str) else None,
         **{key: value for key, value in entry.items() if key not in _CATALOG_KEYS},
     )
+
+
+def _claim(value: Any) -> str:
+    """A claim for a message, whatever its length."""
+    try:
+        text = str(value)
+    except ValueError:  # an integer of more digits than Python prints
+        text = f"an integer of {value.bit_length()} bits"
+    return text if len(text) <= 40 else f"{text[:20]}… ({len(text)} characters)"  # noqa: PLR2004 - a line
 
 
 def _column(values: Any) -> dict[int, Any]:

@@ -23,6 +23,7 @@ TEXT_NAMES = ("input", "target")
 
 _FLAGS = frozenset({"isText", "isSTAC"})
 _CRS = re.compile(r"[A-Za-z][A-Za-z0-9_.-]*:[A-Za-z0-9_.-]+", re.ASCII)
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 _LONGEST = 1000  # characters of a value worth parsing; real ones have under 200
 
 _TEXT_TASKS = {
@@ -57,10 +58,9 @@ def parse_geotransform(text: object) -> Geotransform | None:
     parts = text.strip().removeprefix("[").removesuffix("]").split(",")
     if len(parts) != 6:  # noqa: PLR2004 - a geotransform has six numbers
         return None
-    try:
-        a, b, c, d, e, f = (float(part) for part in parts)
-    except ValueError:
+    if not all(_NUMBER.fullmatch(part.strip()) for part in parts):
         return None
+    a, b, c, d, e, f = map(float, parts)
     values = (a, b, c, d, e, f)
     return values if all(map(math.isfinite, values)) else None
 
@@ -100,12 +100,12 @@ def text_columns(raw: Mapping[str, str], sizes: Mapping[str, int], task: Collect
     by_task = {_TEXT_TASKS[name] for name in task if name in _TEXT_TASKS}
     texts = {}
     for name in TEXT_NAMES:
+        is_dummy, lacks = sizes.get(name) == 0, not sizes.get(name)
+        # where the task names the text, `isText` speaks of no other: a key of the publisher's may be called so
+        said = name in by_task if by_task else raw.get("isText") == "1"
         text = raw.get(name)
-        if text is None:
-            continue
-        said, lacks = name in by_task or raw.get("isText") == "1", not sizes.get(name)
-        if (text and (said or lacks)) or (lacks and name in by_task):
-            texts[name] = text
+        if (text and (said or lacks)) or (name in by_task and (is_dummy or (lacks and text is not None))):
+            texts[name] = text or ""
     return texts
 
 

@@ -91,11 +91,15 @@ def _fsspec(url: str, access: Access) -> tuple[Store, str]:
 
 
 def _split(path: str) -> tuple[str, str]:
-    """The folder and the name of `main.json`, whichever of the two `path` names."""
-    if path.endswith(".json"):
-        folder, _, name = path.rpartition("/")
-        return folder, name
-    return path, MAIN
+    """The folder and the name of `main.json`, whichever of the two `path` names.
+
+    Of a chain such as `zip://main.json::s3://bucket/a.zip` the first link is meant.
+    """
+    first, chained, rest = path.partition("::")
+    if not first.endswith(".json"):
+        return path, MAIN
+    folder, _, name = first.rpartition("/")
+    return f"{folder}{'/' if chained and folder.endswith(':/') else ''}{chained}{rest}", name
 
 
 def open_link(link: str, origin: Store, access: Access) -> Store:
@@ -143,6 +147,8 @@ def _open_path_link(link: str, scheme: str, origin: Store, access: Access) -> St
             raise refused(link, f"it leads out of {origin.url}")
         return LocalStore(path, trust_links=True)
     target = os.path.normpath(os.path.join(origin.root, path))
+    if not os.path.exists(target):  # links are URLs to some writers, paths to others
+        target = os.path.normpath(os.path.join(origin.root, unquote(path)))
     inside = os.path.commonpath([os.path.realpath(target), os.path.realpath(origin.root)])
     if inside != os.path.realpath(origin.root) and not access.trust_links:
         raise refused(link, f"it leads out of {origin.root}")

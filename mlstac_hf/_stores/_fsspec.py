@@ -50,8 +50,8 @@ class FsspecStore:
             raise MissingExtraError(
                 f"{scheme}:// addresses need a package that is not installed. Install it with: {extra}"
             ) from None
-        except ValueError as error:
-            raise StoreError(f"{self.url}: {error}") from None
+        except Exception as error:  # noqa: BLE001 - each filesystem has errors of its own
+            raise StoreError(f"could not open {self.url}: {_redact(error, self._options)}") from None
 
     def __repr__(self) -> str:
         return f"FsspecStore({self.url!r})"
@@ -84,8 +84,8 @@ class FsspecStore:
         self._call("write", path, self._fs.pipe_file, full, data)
 
     def _full(self, path: str) -> str:
-        path = check_relative(path) if path else ""
-        return f"{self._root.rstrip('/')}/{path}".rstrip("/")
+        parts = (self._root.rstrip("/"), check_relative(path) if path else "")
+        return "/".join(part for part in parts if part)
 
     def _call(self, verb: str, path: str, function: Any, *args: Any, **kwargs: Any) -> Any:
         try:

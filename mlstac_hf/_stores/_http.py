@@ -19,6 +19,7 @@ from mlstac_hf._stores._store import Entry, check_relative
 TIMEOUT = urllib3.Timeout(connect=10, read=60)  # seconds
 MAX_REDIRECTS = 5
 _OK, _PARTIAL, _UNSATISFIABLE = 200, 206, 416
+_NO_HEAD = (405, 501)
 _GONE = (403, 404, 410)  # S3 says 403 for what is not there and may not be listed
 
 
@@ -79,11 +80,22 @@ class HttpStore:
         return response.data[: stop - start]
 
     def stat(self, path: str) -> Entry:
-        headers = self._request("HEAD", path).headers
+        response = self._request("HEAD", path)
+        headers = response.headers
+        if response.status in _NO_HEAD:
+            return self._stat_by_get(path)
         length = headers.get("X-Linked-Size") or headers.get("Content-Length") or ""
         tag = headers.get("X-Linked-Etag") or headers.get("ETag") or headers.get("Last-Modified") or ""
         nbytes = int(length) if length.isdecimal() else None
         return Entry(name=path.rpartition("/")[2], nbytes=nbytes, version=f"{length}-{tag}")
+
+    def _stat_by_get(self, path: str) -> Entry:
+        """For servers that know no HEAD: one byte, and what comes with it."""
+        response = self._request("GET", path, {"Range": "bytes=0-0"})
+        total = response.headers.get("Content-Range", "").rpartition("/")[2]
+        nbytes = int(total) if total.isdecimal() else len(response.data) if response.status == _OK else None
+        tag = response.headers.get("ETag") or response.headers.get("Last-Modified") or ""
+        return Entry(name=path.rpartition("/")[2], nbytes=nbytes, version=f"{nbytes}-{tag}")
 
     def list(self, path: str) -> None:  # noqa: ARG002 - part of the seam
         return None
@@ -121,7 +133,7 @@ class HttpStore:
 
     @staticmethod
     def _checked(response: urllib3.BaseHTTPResponse, method: str, url: str, path: str) -> urllib3.BaseHTTPResponse:
-        if response.status in (_OK, _PARTIAL, _UNSATISFIABLE):
+        if response.status in (_OK, _PARTIAL, _UNSATISFIABLE) or (method == "HEAD" and response.status in _NO_HEAD):
             return response
         if response.status in _GONE and "Authorization" not in response.headers.get("WWW-Authenticate", ""):
             raise FileNotFoundError(path)

@@ -20,10 +20,12 @@ class LocalStore:
     Args:
         root: the folder that holds `main.json`.
         trust_links: follow symbolic links that leave the folder.
+        shown: what to call it in messages, where that is not the folder.
     """
 
-    def __init__(self, root: str | os.PathLike[str], *, trust_links: bool = False) -> None:
+    def __init__(self, root: str | os.PathLike[str], *, trust_links: bool = False, shown: str | None = None) -> None:
         self.root = os.path.abspath(os.fspath(root))
+        self._shown = shown or self.root
         self._trust_links = trust_links
         self._homes = _homes(self.root)
         self._checked: dict[str, str] = {}
@@ -33,7 +35,7 @@ class LocalStore:
 
     @property
     def url(self) -> str:
-        return self.root
+        return self._shown
 
     def _locate(self, path: str) -> str:
         """The absolute path. Its folder is checked to lie inside, once; the file itself is not."""

@@ -132,6 +132,23 @@ def test_an_empty_text_never_hides_a_tensor_that_is_there():
     assert text_columns({"input": "", "target": ""}, {"input": 9, "target": 9}, task) == {}
 
 
+def test_a_key_called_target_is_the_publishers_where_the_task_names_the_other_text():
+    raw = {"input": "a river", "target": "maize", "isText": "1"}
+    texts = text_columns(raw, {"input": 0, "target": 18}, ["TextToTensor"])
+    assert texts == {"input": "a river"}
+    assert user_keys(raw, texts) == {"target": "maize"}
+
+
+def test_a_dummy_whose_text_is_missing_is_no_tensor():
+    assert text_columns({}, {"input": 0, "target": 18}, ["TextToTensor"]) == {"input": ""}
+    assert text_columns({}, {"target": 18}, ["TextToTensor"]) == {}
+
+
+@pytest.mark.parametrize("number", ["1_0", "٣", "0x10", "nan", "1e"])
+def test_numbers_that_only_python_reads_are_no_geotransform(number):
+    assert parse_geotransform(f"{number} ,10 ,0 ,0 ,0 ,-10") is None
+
+
 def test_user_keys_are_what_is_left_and_sorted():
     raw = {"z": "1", "id": "x", "crs": "EPSG:1", "isText": "1", "isSTAC": "0", "a": "2", "input": "text", "target": ""}
     assert list(user_keys(raw, {"input"}).items()) == [("a", "2"), ("z", "1")]
