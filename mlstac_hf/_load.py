@@ -80,8 +80,8 @@ def load(
     """
     if on_error not in ("raise", "skip"):
         raise ValueError(f'expected on_error to be "raise" or "skip", got {on_error!r}')
-    if limit is not None and limit < 0:
-        raise ValueError(f"expected limit to be 0 or more, got {limit}")
+    if limit is not None and (not isinstance(limit, int) or limit < 0):
+        raise ValueError(f"expected limit to be a whole number, 0 or more, got {limit!r}")
     if columns is not None and not columns:
         raise ValueError("expected columns to name at least one column, got none")
     framework_named(framework)

@@ -122,5 +122,11 @@ def test_collate_takes_numpy_samples_of_every_dtype(collate, name):
     assert facts_of(stacked, "torch") == (name, (2, 2), b"".join(array.tobytes() for array in arrays))
 
 
+def test_collate_makes_tensors_of_numpy_numbers(collate):
+    stacked = collate([{"x": np.uint8(1)}, {"x": np.uint8(2)}])["x"]
+    assert stacked.dtype == torch.uint8
+    assert stacked.tolist() == [1, 2]
+
+
 def test_collate_of_a_batch_of_one_stacks_too(collate):
     assert collate([{"x": torch.ones(2), "t": "a"}])["x"].shape == (1, 2)

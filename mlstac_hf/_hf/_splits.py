@@ -32,6 +32,8 @@ def names_of(split: Any, known: Sequence[str]) -> list[str]:
     if split is None or str(split) == _ALL:
         return list(known)
     if isinstance(split, list | tuple):
+        if not split:
+            raise ValueError('expected splits such as "train" or ["train", "test"], got an empty list')
         return list(dict.fromkeys(name for one in split for name in names_of(one, known)))
     names = list(dict.fromkeys(name for name, _ in _parts(split)))
     unknown = [name for name in names if name not in known]

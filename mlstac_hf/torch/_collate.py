@@ -38,7 +38,9 @@ def collate(samples: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 def _column(values: list[Any]) -> Any:
     if all(isinstance(value, Mapping) for value in values):
         return collate(values)
-    tensors = [from_numpy(value) if isinstance(value, np.ndarray) else value for value in values]
+    tensors = [
+        from_numpy(np.asarray(value)) if isinstance(value, np.ndarray | np.generic) else value for value in values
+    ]
     first = tensors[0]
     if not all(isinstance(value, torch.Tensor) for value in tensors):
         return tensors

@@ -388,8 +388,11 @@ def test_an_open_collection_is_an_address(collection, cache):
 def test_wrong_calls_say_what_is_expected(collection, cache):
     with pytest.raises(ValueError, match="on_error"):
         load(collection, cache, on_error="ignore")
-    with pytest.raises(ValueError, match="limit"):
-        load(collection, cache, limit=-1)
+    for limit in (-1, 2.5, "3"):
+        with pytest.raises(ValueError, match="limit"):
+            load(collection, cache, limit=limit)
+    with pytest.raises(ValueError, match="an empty list"):
+        load(collection, cache, split=[])
     with pytest.raises(ValueError, match="a stream has whole splits"):
         load(collection, cache, split="train[:2]", streaming=True)
 
