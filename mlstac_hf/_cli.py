@@ -20,7 +20,14 @@ from contextlib import contextmanager
 from importlib.util import find_spec
 from typing import Any, TextIO
 
-from mlstac_hf._errors import CollectionWarning, MissingExtraError, MLSTACError, StoreError
+from mlstac_hf._errors import (
+    CollectionNotFoundError,
+    CollectionWarning,
+    MissingExtraError,
+    MLSTACError,
+    StoreError,
+    UnknownNameError,
+)
 from mlstac_hf._hf import load_dataset
 from mlstac_hf._info import facts_of
 from mlstac_hf._load import load
@@ -85,7 +92,8 @@ def _code(error: Exception) -> int:
     if isinstance(error, StoreError):
         return STORE_FAILED
     if isinstance(error, MLSTACError):
-        return BAD_CALL if isinstance(error, MissingExtraError) else BAD_DATA
+        wrong_call = CollectionNotFoundError | UnknownNameError | MissingExtraError
+        return BAD_CALL if isinstance(error, wrong_call) else BAD_DATA
     return BAD_CALL if isinstance(error, ValueError | FileExistsError) else STORE_FAILED
 
 

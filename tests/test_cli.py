@@ -165,7 +165,7 @@ class TestInfo:
 
 class TestEnds:
     def test_nothing_there(self, tmp_path, capsys):
-        assert main(["info", str(tmp_path / "nothing")]) == 1
+        assert main(["info", str(tmp_path / "nothing")]) == 2
         out, err = capsys.readouterr()
         assert not out
         assert err.startswith("error: nothing at")

@@ -94,3 +94,13 @@ def test_the_package_says_that_it_is_typed():
     from importlib.resources import files
 
     assert files("mlstac_hf").joinpath("py.typed").is_file()
+
+
+def test_the_torch_rooms_say_which_line_installs_torch():
+    code = (
+        "import sys; sys.modules['torch'] = None\ntry:\n import mlstac_hf.torch\n"
+        "except ImportError as error:\n print(type(error).__name__, error)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("MissingExtraError")
+    assert "pip install 'mlstac-hf[torch]'" in done.stdout

@@ -215,9 +215,9 @@ class SampleFolder:
                 except FileNotFoundError:
                     continue
         except HeaderError as error:
+            path = f"{self.store.url.rstrip('/')}/{self.prefix}{self.names[index]}"
             raise CorruptSampleError(
-                f"{self.place(index)}: {error}. Replace the file from {self.store.url}, or leave it out with "
-                'on_error="skip".'
+                f'{self.place(index)}: {error}. Fetch {path} anew, or leave it out with on_error="skip".'
             ) from None
         raise MissingSampleError(
             f"{self.place(index)}: expected at {self.store.url.rstrip('/')}/{self.prefix}, but it is not there. "

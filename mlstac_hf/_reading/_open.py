@@ -18,6 +18,7 @@ from mlstac_hf._errors import (
     LinkRefusedError,
     StoreError,
     UnknownNameError,
+    warn,
 )
 from mlstac_hf._reading._folder import NumberedNames, SampleFolder, list_samples
 from mlstac_hf._reading._source import Source
@@ -86,6 +87,8 @@ def open_collection(
             "An ML-STAC collection is a folder with a main.json beside its train, validation and test folders."
         ) from None
     collection = Collection.from_bytes(data, f"{store.url.rstrip('/')}/{name}")
+    for key, reason in collection._problems.items():
+        warn(f"{store.url.rstrip('/')}/{name}: {key!r} cannot be read and is left out: {reason[:200]}")
     collection._origin = Origin(
         store=store, access=access, address=os.fspath(address), digest=hashlib.sha256(data).hexdigest()
     )
@@ -139,19 +142,19 @@ def open_split(collection: Collection, split: str) -> Source:
             f"{origin.address}: split {split!r} is in the container layout (.mlstac files), which this version "
             "does not read yet; it reads the sample layout."
         )
-    looked = []
+    looked, task = [], tuple(collection.task)
     for folder in _FOLDERS.get(split, (split,)):
         looked.append(f"{origin.store.url.rstrip('/')}/{folder}/")
-        found = _samples_in(origin.store, f"{folder}/", catalog, collection.task)
+        found = _samples_in(origin.store, f"{folder}/", catalog, task)
         if found is not None:
             return found
     if catalog.n_items == 0:
-        return SampleFolder(split=split, store=origin.store, prefix=f"{split}/", names=[], task=collection.task)
+        return SampleFolder(split=split, store=origin.store, prefix=f"{split}/", names=[], task=task)
     if catalog.link:  # opened, and judged, only now that it is needed
         try:
             store = open_link(catalog.link, origin.store, origin.access)
             looked.append(store.url)
-            found = _samples_in(store, "", catalog, collection.task)
+            found = _samples_in(store, "", catalog, task)
         except (LinkRefusedError, StoreError) as error:
             raise type(error)(f"no samples of split {split!r} found in {' or '.join(looked)}, and {error}") from None
         if found is not None:

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import copy
 import json
-from typing import Any, Self
+from collections.abc import Sequence
+from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PrivateAttr, ValidationError
 
 from mlstac_hf._errors import InvalidCollectionError
 from mlstac_hf._spec._dialects import SPELLINGS, read_fields
@@ -51,30 +52,30 @@ class Collection(BaseModel):
     description: str | None = None
     license: str | None = None
     """An SPDX identifier where the publisher kept to them."""
-    keywords: tuple[str, ...] = ()
-    task: tuple[str, ...] = ()
+    keywords: Annotated[Sequence[str], AfterValidator(tuple)] = ()
+    task: Annotated[Sequence[str], AfterValidator(tuple)] = ()
     """ML-STAC tasks such as `TensorSegmentation`, or Hugging Face ones such as `image-segmentation`."""
     labels: Labels = Field(default_factory=dict)
     """Value by class name."""
-    bands: tuple[Band, ...] = ()
+    bands: Annotated[Sequence[Band], AfterValidator(tuple)] = ()
     band_axis: int | None = None
     """The axis of `input` that the bands lie along."""
     sensor: str | None = None
-    dimensions: dict[str, tuple[Dimension, ...]] = Field(default_factory=dict)
+    dimensions: dict[str, Annotated[Sequence[Dimension], AfterValidator(tuple)]] = Field(default_factory=dict)
     """Axes by tensor name."""
     splits: dict[str, Catalog] = Field(default_factory=dict)
     """As declared; the folder decides how many samples there really are."""
-    providers: tuple[Provider, ...] = ()
-    authors: tuple[Person, ...] = ()
-    curators: tuple[Person, ...] = ()
-    reviewers: tuple[Person, ...] = ()
+    providers: Annotated[Sequence[Provider], AfterValidator(tuple)] = ()
+    authors: Annotated[Sequence[Person], AfterValidator(tuple)] = ()
+    curators: Annotated[Sequence[Person], AfterValidator(tuple)] = ()
+    reviewers: Annotated[Sequence[Person], AfterValidator(tuple)] = ()
     paper: str | None = None
     split_strategy: str | None = None
     raw_data_url: str | None = None
     discussion_url: str | None = None
     extent: Extent | None = None
     """Not to be trusted: upstream builds it from pixel coordinates."""
-    links: tuple[Link, ...] = ()
+    links: Annotated[Sequence[Link], AfterValidator(tuple)] = ()
     stac_version: str | None = None
     mlstac_version: str | None = None
     annotations: Annotations = Field(default_factory=Annotations)
@@ -97,7 +98,10 @@ class Collection(BaseModel):
                 "This file does not describe a collection."
             )
         fields, problems = read_fields(document)
-        collection = cls(**fields)
+        try:
+            collection = cls(**fields)
+        except ValidationError as error:  # parts that are fine each, and not together
+            raise InvalidCollectionError(f"main.json: {error.errors(include_url=False)[0]['msg']}") from None
         collection._document = document
         collection._problems = problems
         return collection

@@ -27,6 +27,7 @@ from mlstac_hf._spec._parts import (
     Link,
     Person,
     Provider,
+    check_labels,
 )
 
 _SPLIT_NAMES = {"val": "validation", "valid": "validation"}
@@ -153,10 +154,11 @@ def _labels(value: Any) -> dict[str, int]:
     labels = _mapping(_inside(value, "labels") or {}, "labels")
     read = {}
     for name, number in labels.items():
-        if isinstance(number, bool) or not isinstance(number, int):
+        whole = number.strip().removeprefix("-").isdecimal() if isinstance(number, str) else number == number // 1
+        if isinstance(number, bool) or not whole:
             raise TypeError(f"label {name!r}: expected an integer, found {number!r}")
-        read[str(name)] = number
-    return read
+        read[str(name)] = int(number)
+    return dict(check_labels(read))
 
 
 def _bands(value: Any) -> tuple[Band, ...]:
@@ -166,15 +168,16 @@ def _bands(value: Any) -> tuple[Band, ...]:
             {**(inner if isinstance(inner, Mapping) else {"description": inner}), "name": name}
             for name, inner in ((name, _inside(entry, "band")) for name, entry in bands.items())
         ]
-    return tuple(_band(_some(_mapping(band, "band"))) for band in bands)
+    return tuple(_band(_some(_mapping(band, "band")), position) for position, band in enumerate(bands))
 
 
-def _band(band: dict[str, Any]) -> Band:
+def _band(band: dict[str, Any], position: int) -> Band:
     limits = band.get("wavelengths")
     if isinstance(limits, list | tuple) and len(limits) == 2:  # noqa: PLR2004 - lower and upper edge
         low, high = float(limits[0]), float(limits[1])
         band.setdefault("center_wavelength", (low + high) / 2)
         band.setdefault("full_width_half_max", high - low)
+    band.setdefault("name", band.get("common_name") or f"band {band.get('index', position)}")
     return Band(**band)
 
 
@@ -250,6 +253,8 @@ def _splits(document: Any) -> dict[str, Catalog]:
     """Splits in canonical order, under canonical names; what is null or unreadable is not there."""
     found: dict[str, Catalog] = {}
     for name, entry in _declared(document):
+        if isinstance(entry, str) and "/" in entry and name in _DEFAULT_SPLITS:  # nothing but the link
+            entry = {"link": entry}  # noqa: PLW2901 - the same entry, spelled out
         if isinstance(entry, Mapping) and name not in found and _PLAIN_NAME.fullmatch(name):
             found[name] = _catalog(name, entry)
     known = [name for name in _DEFAULT_SPLITS if name in found]

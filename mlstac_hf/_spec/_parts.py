@@ -6,7 +6,7 @@ Every piece keeps keys it does not know, so that what a publisher added is never
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
@@ -52,7 +52,7 @@ class Provider(Part):
 
     name: str
     description: str | None = None
-    roles: tuple[str, ...] = ()
+    roles: Annotated[Sequence[str], AfterValidator(tuple)] = ()
     url: str | None = None
 
 
@@ -61,7 +61,7 @@ class Person(Part):
 
     name: str
     organization: str | None = None
-    roles: tuple[str, ...] = ()
+    roles: Annotated[Sequence[str], AfterValidator(tuple)] = ()
     score: int | None = None
 
 

@@ -71,7 +71,7 @@ class LocalStore:
         except LinkRefusedError:
             raise
         except OSError as error:
-            raise _failed("open", path, error) from error
+            raise _failed("open", self.root, path, error) from error
 
     def _check_inside(self, path: str) -> None:
         if self._trust_links:
@@ -93,7 +93,7 @@ class LocalStore:
                 file.seek(start)
                 return file.read(-1 if stop is None else max(0, stop - start))
         except OSError as error:
-            raise _failed("read", path, error) from error
+            raise _failed("read", self.root, path, error) from error
         finally:
             os.close(descriptor)
 
@@ -119,7 +119,7 @@ class LocalStore:
         except (FileNotFoundError, NotADirectoryError):
             raise FileNotFoundError(path) from None
         except OSError as error:
-            raise _failed("list", path, error) from error
+            raise _failed("list", self.root, path, error) from error
         return entries
 
     def put(self, path: str, data: bytes) -> None:
@@ -135,7 +135,7 @@ class LocalStore:
                 os.unlink(temporary)
                 raise
         except OSError as error:
-            raise _failed("write", path, error) from error
+            raise _failed("write", self.root, path, error) from error
 
 
 def _entry(name: str, status: os.stat_result) -> Entry:
@@ -152,5 +152,5 @@ def _homes(root: str) -> list[str]:
     return [str(real), *(str(folder) for folder in blobs if folder.is_dir())]
 
 
-def _failed(verb: str, path: str, error: OSError) -> StoreError:
-    return StoreError(f"could not {verb} {path}: {error.strerror or error}")
+def _failed(verb: str, root: str, path: str, error: OSError) -> StoreError:
+    return StoreError(f"could not {verb} {os.path.join(root, path)}: {error.strerror or error}")

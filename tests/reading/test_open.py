@@ -9,6 +9,7 @@ from writing import main_json, name_of, write_main
 from mlstac_hf import (
     Collection,
     CollectionNotFoundError,
+    CollectionWarning,
     InvalidCollectionError,
     LinkRefusedError,
     MissingSampleError,
@@ -190,3 +191,9 @@ def test_options_given_with_an_open_collection_are_heeded(tmp_path):
 def test_a_changed_copy_of_an_open_collection_still_knows_its_samples(collection):
     opened = open_collection(collection.address).model_copy(update={"title": "new"})
     assert len(load(opened, "numpy")) == 5
+
+
+def test_what_main_json_says_and_nobody_can_read_is_told(collection):
+    write_main(collection.folder, {**collection.document, "ml:task": 7})
+    with pytest.warns(CollectionWarning, match=r"main\.json: 'ml:task' cannot be read and is left out"):
+        assert open_collection(collection.folder).task == ()

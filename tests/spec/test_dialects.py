@@ -236,11 +236,26 @@ def test_one_data_file_may_be_a_string():
     assert [(f.href, f.nbytes, f.description) for f in split.data_files] == [("a.mlstac", None, None)]
 
 
+def test_what_can_be_meant_is_read():
+    collection = read(
+        {
+            "ml:train": "https://example.com/x/train/",
+            "ml:labels": {"labels": {"water": "0", "land": 1.0, "sky": "-1"}},
+            "ml:spectral": {"bands": [{"name": "B4"}, {"index": 1}, {"common_name": "nir"}]},
+        }
+    )
+    assert collection.splits["train"].link == "https://example.com/x/train/"
+    assert collection.labels == {"water": 0, "land": 1, "sky": -1}
+    assert [band.name for band in collection.bands] == ["B4", "band 1", "nir"]
+    assert not collection._problems
+
+
 @pytest.mark.parametrize(
     ("key", "value"),
     [
         ("ml:task", 7),
-        ("ml:labels", {"labels": {"water": "0"}}),
+        ("ml:labels", {"labels": {"": 0}}),
+        ("ml:labels", {"labels": {"water": "zero"}}),
         ("ml:labels", {"labels": {"water": True}}),
         ("ml:labels", [1]),
         ("ml:spectral", {"bands": [7]}),

@@ -139,9 +139,9 @@ def test_a_write_that_fails_leaves_the_old_file(store):
     store.put("x/file", b"old")
     with pytest.raises(TypeError):
         store.put("x/file", "no bytes")
-    with pytest.raises(StoreError, match=r"could not write main\.json/x"):
+    with pytest.raises(StoreError, match=r"could not write .*main\.json/x"):
         store.put("main.json/x", b"")
-    with pytest.raises(StoreError, match="could not write train"):
+    with pytest.raises(StoreError, match=r"could not write .*train"):
         store.put("train", b"")
     assert store.read("x/file") == b"old"
     assert [entry.name for entry in store.list("x")] == ["file"]
