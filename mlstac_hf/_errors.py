@@ -97,10 +97,14 @@ class UnsupportedDtypeError(MLSTACError, TypeError):
     """The framework has no dtype for the stored values, and a near one would change them."""
 
 
+_PASSED_OVER = ("mlstac_hf", "datasets")
+"""Packages whose lines are not the user's."""
+
+
 def warn(message: str) -> None:
     """Warn at the line of the user's that led here, however deep in this package the cause was found."""
     frame, level = sys._getframe(), 1  # noqa: SLF001 - warnings' own skip_file_prefixes is there from 3.12 on
-    while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith("mlstac_hf."):
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] in _PASSED_OVER:
         frame, level = frame.f_back, level + 1
     warnings.warn(message, CollectionWarning, stacklevel=level)
 

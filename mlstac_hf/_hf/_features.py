@@ -92,7 +92,9 @@ def stored_dtype(feature: Any) -> Any:
     """The dtype that a column had in its file, if the feature says; None otherwise."""
     if is_ragged(feature):
         feature = feature["data"]
-    name = getattr(getattr(feature, "feature", feature), "id", None)
+    while hasattr(feature, "feature"):  # lists, also those that a stream made of batches
+        feature = feature.feature
+    name = getattr(feature, "id", None)
     try:
         return dtype_of(name) if isinstance(name, str) else None
     except TypeError:  # somebody else's id

@@ -74,8 +74,7 @@ class Build:
 
 def load_dataset(address: Address, split: Any, options: Options, access: dict[str, Any], build: Build) -> Any:
     """See `mlstac_hf.load_dataset`; `access` goes on to `open_collection`."""
-    known_as = os.fspath(address) if not isinstance(address, Collection) else origin_of(address).address
-    key = _digest(known_as, str(access["revision"]), options.text())[:16]
+    key = _digest(_known_as(address), str(access["revision"]), options.text())[:16]
     try:
         collection = open_collection(address, **access)
     except StoreError:
@@ -87,6 +86,15 @@ def load_dataset(address: Address, split: Any, options: Options, access: dict[st
         request = _Request(collection, options, build, key)
         builders = request.builders(names_of(split, list(collection.splits)), split)
     return choose(split, builders, lambda name, part: build.dataset(builders[name], part), streaming=build.streaming)
+
+
+def _known_as(address: Address) -> str:
+    """One name for all spellings of a local folder; others as they are typed."""
+    text = origin_of(address).address if isinstance(address, Collection) else os.fspath(address)
+    path = os.path.realpath(os.path.expanduser(text))
+    if not os.path.exists(path):
+        return text
+    return path if os.path.isdir(path) else os.path.dirname(path)
 
 
 @dataclass

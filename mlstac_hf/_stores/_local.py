@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import errno
 import os
+import stat
 import tempfile
 from pathlib import Path
 
 from mlstac_hf._errors import LinkRefusedError, StoreError
 from mlstac_hf._stores._store import Entry, check_relative
+
+_FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK  # or a pipe would keep us waiting
 
 
 class LocalStore:
@@ -60,18 +63,22 @@ class LocalStore:
         full = self._locate(path)
         try:
             try:
-                return os.open(full, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+                descriptor = os.open(full, _FLAGS | os.O_NOFOLLOW)
             except OSError as error:
                 if error.errno != errno.ELOOP:
                     raise
-            self._check_inside(full)
-            return os.open(full, os.O_RDONLY | os.O_CLOEXEC)
+                self._check_inside(full)
+                descriptor = os.open(full, _FLAGS)
         except (FileNotFoundError, NotADirectoryError):
             raise FileNotFoundError(path) from None
         except LinkRefusedError:
             raise
         except OSError as error:
             raise _failed("open", self.root, path, error) from error
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            os.close(descriptor)
+            raise StoreError(f"could not open {full}: expected a file, found a folder, pipe or device")
+        return descriptor
 
     def _check_inside(self, path: str) -> None:
         if self._trust_links:

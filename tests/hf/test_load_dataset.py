@@ -117,6 +117,13 @@ def test_a_prepared_dataset_is_not_built_again(collection, cache):
     assert Path(again.cache_files[0]["filename"]).stat().st_mtime_ns == built
 
 
+def test_all_spellings_of_a_folder_share_the_cache(collection, cache, monkeypatch):
+    files = load(collection, cache, split="train").cache_files
+    monkeypatch.chdir(collection.folder.parent)
+    for address in (collection.folder / "main.json", f"{collection.folder}/", collection.folder.name):
+        assert mlstac_hf.load_dataset(address, split="train", cache_dir=cache).cache_files == files
+
+
 def test_all_splits_and_one_split_share_the_cache(collection, cache):
     assert load(collection, cache)["train"].cache_files == load(collection, cache, split="train").cache_files
 

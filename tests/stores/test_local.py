@@ -164,3 +164,9 @@ def test_a_store_is_pickled_and_says_where_it_is(store, tmp_path):
     assert again.read("train/ü 1") == b"abc"
     assert store.url == str(tmp_path / "root")
     assert repr(store) == f"LocalStore({store.url!r})"
+
+
+def test_what_is_no_file_is_an_error_not_a_wait(store):
+    os.mkfifo(os.path.join(store.root, "pipe"))
+    with pytest.raises(StoreError, match="expected a file, found a folder, pipe or device"):
+        store.read("pipe")
