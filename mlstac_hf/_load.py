@@ -15,7 +15,7 @@ import numpy as np
 from mlstac_hf._errors import BAD_SAMPLE, UnknownNameError, warn
 from mlstac_hf._frameworks import FRAMEWORKS
 from mlstac_hf._frameworks import framework as framework_named
-from mlstac_hf._reading import Address, Source, open_collection, open_split, read_batch
+from mlstac_hf._reading import Address, PlaneNames, Source, open_collection, open_split, planes_of, read_batch
 from mlstac_hf._spec import Collection
 
 OnError = Literal["raise", "skip"]
@@ -29,6 +29,7 @@ def load(
     *,
     split: str = "train",
     columns: Sequence[str] | None = None,
+    target: PlaneNames | None = None,
     limit: int | None = None,
     on_error: OnError = "raise",
     trust_links: bool = False,
@@ -49,6 +50,8 @@ def load(
             (`gpu`, `gpu:1`). numpy knows `cpu` only.
         split: `train`, `validation`, `test`, or another name the collection has.
         columns: the tensors to read, such as `["input"]`. Default: all a sample has.
+        target: planes of a raster that are the target, as 0-based indices or band names: `[13]` or `"CM1"`.
+            Default: as the collection declares, else none, and a raster is `input`, whole.
         limit: only the first so many samples.
         on_error: `raise` a bad sample's error when it is asked for, or `skip` it in slices, lists and
             iteration, with a warning that names it. Asked for alone, it raises in both cases.
@@ -88,7 +91,7 @@ def load(
     collection = open_collection(
         address, revision=revision, token=token, storage_options=storage_options, trust_links=trust_links
     )
-    source = open_split(collection, split)
+    source = open_split(collection, split, planes_of(collection, None, target))
     count = len(source) if limit is None else min(limit, len(source))
     return Split(
         collection,

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from mlstac_hf._errors import MissingExtraError
-from mlstac_hf._reading import Address
+from mlstac_hf._reading import Address, PlaneNames
 
 if TYPE_CHECKING:
     import datasets
@@ -25,6 +25,7 @@ def load_dataset(
     streaming: bool = False,  # noqa: FBT001, FBT002 - as datasets.load_dataset has it
     *,
     columns: Sequence[str] | None = None,
+    target: PlaneNames | None = None,
     limit: int | None = None,
     on_error: Literal["raise", "skip"] = "raise",
     trust_links: bool = False,
@@ -49,6 +50,7 @@ def load_dataset(
         streaming: yield rows as they are read and cache nothing. Features then come from all headers where
             the samples lie on this disk, and from the first sample elsewhere.
         columns: tensor and metadata columns to keep, in this order. Default: all.
+        target: planes of a raster that are the target; see `load`.
         limit: only the first so many samples of each split.
         on_error: `raise` the error of a bad sample, or `skip` it, with a warning that names it.
         trust_links: follow links of the collection that are otherwise refused.
@@ -98,7 +100,10 @@ def load_dataset(
         address,
         split,
         _load_dataset.Options(
-            columns=[columns] if isinstance(columns, str) else columns and list(columns), limit=limit, on_error=on_error
+            columns=[columns] if isinstance(columns, str) else columns and list(columns),
+            target=[target] if isinstance(target, int | str) else target and list(target),
+            limit=limit,
+            on_error=on_error,
         ),
         {"revision": revision, "token": token, "storage_options": storage_options, "trust_links": trust_links},
         _load_dataset.Build(

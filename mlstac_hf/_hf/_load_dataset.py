@@ -27,7 +27,7 @@ from mlstac_hf._hf._schema import Scan, Schema, scan, unify
 from mlstac_hf._hf._splits import choose, is_joined, names_of
 from mlstac_hf._hf._staging import staged
 from mlstac_hf._load import warn_skipped
-from mlstac_hf._reading import Address, Source, open_collection, open_split, origin_of
+from mlstac_hf._reading import Address, PlaneNames, Source, open_collection, open_split, origin_of, planes_of
 from mlstac_hf._spec import Collection
 from mlstac_hf._stores import LocalStore
 from mlstac_hf._version import __version__
@@ -43,6 +43,7 @@ class Options:
     """What was asked for besides the address, as far as it changes the rows."""
 
     columns: Sequence[str] | None
+    target: PlaneNames | None
     limit: int | None
     on_error: str
 
@@ -117,6 +118,7 @@ class _Request:
         self._options = options
         self._build = build
         self._key = key
+        self._planes = planes_of(collection, None, options.target)
         self._notes = LocalStore(build.cache / NAME / "schemas")
 
     def builders(self, names: Sequence[str], split: Any) -> dict[str, MLSTAC]:
@@ -126,7 +128,7 @@ class _Request:
             absent: list[MLSTACError] = []
             for name in names:
                 try:
-                    source = open_split(self._collection, name)
+                    source = open_split(self._collection, name, self._planes)
                 except self._absences() as error:
                     absent.append(error)
                     continue

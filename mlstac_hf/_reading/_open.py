@@ -20,7 +20,9 @@ from mlstac_hf._errors import (
     UnknownNameError,
     warn,
 )
+from mlstac_hf._reading._find_containers import find_containers, linked_containers
 from mlstac_hf._reading._folder import NumberedNames, SampleFolder, list_samples
+from mlstac_hf._reading._planes import Planes, planes_of
 from mlstac_hf._reading._source import Source
 from mlstac_hf._spec import SUFFIXES, Catalog, Collection, encode_name
 from mlstac_hf._stores import Access, Store, open_address, open_link
@@ -121,15 +123,20 @@ def origin_of(collection: Collection) -> Origin:
     return origin
 
 
-def open_split(collection: Collection, split: str) -> Source:
+def open_split(collection: Collection, split: str, planes: Planes | None = None) -> Source:
     """The samples of one split: beside `main.json` if they lie there, else where its link leads.
+
+    Args:
+        collection: an open one.
+        split: its canonical name.
+        planes: which planes of a raster are input and target; default as the collection declares.
 
     Raises:
         UnknownNameError: the collection has no such split; the message lists those it has.
         CollectionNotFoundError: the split is declared, and no sample of it can be found.
         LinkRefusedError: its link may not be followed.
-        InvalidCollectionError: the split is in a layout this version does not read, or only counted on a
-            server's word that is no number.
+        InvalidCollectionError: the folder cannot be listed, and `main.json` does not count its samples.
+        CorruptSampleError: a container whose header cannot be read.
     """
     origin = origin_of(collection)
     catalog = collection.splits.get(split)
@@ -137,17 +144,19 @@ def open_split(collection: Collection, split: str) -> Source:
         raise UnknownNameError(
             f"{origin.address}: expected one of the splits {', '.join(collection.splits) or '(none)'}, got {split!r}"
         )
-    if catalog.data_files:
-        raise InvalidCollectionError(
-            f"{origin.address}: split {split!r} is in the container layout (.mlstac files), which this version "
-            "does not read yet; it reads the sample layout."
-        )
+    planes = planes or planes_of(collection, None, None)
     looked, task = [], tuple(collection.task)
     for folder in _FOLDERS.get(split, (split,)):
         looked.append(f"{origin.store.url.rstrip('/')}/{folder}/")
-        found = _samples_in(origin.store, f"{folder}/", catalog, task)
+        found: Source | None = None
+        if not catalog.data_files:
+            found = _samples_in(origin.store, f"{folder}/", catalog, task)
+        if found is None:
+            found = find_containers(origin.store, folder, catalog, planes)
         if found is not None:
             return found
+    if catalog.data_files:
+        return linked_containers(catalog, origin.store, origin.access, planes, looked)
     if catalog.n_items == 0:
         return SampleFolder(split=split, store=origin.store, prefix=f"{split}/", names=[], task=task)
     if catalog.link:  # opened, and judged, only now that it is needed

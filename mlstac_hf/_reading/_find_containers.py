@@ -1,0 +1,111 @@
+"""Where the containers of a split lie: beside `main.json`, in its `mls/` folder, or where their addresses lead.
+
+Owns: which files, in which order. Leaves to others: what is in them (`_containers`), which links may be followed
+(`stores`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import PurePosixPath
+from urllib.parse import unquote, urlsplit
+
+from mlstac_hf._errors import CollectionNotFoundError, LinkRefusedError, StoreError, warn
+from mlstac_hf._reading._containers import ContainerFolder, open_containers
+from mlstac_hf._reading._metadata_table import MetadataTable, TableError
+from mlstac_hf._reading._planes import Planes
+from mlstac_hf._spec import Catalog
+from mlstac_hf._stores import Access, Store, open_link
+
+SUFFIX = ".mlstac"
+_TABLE = "metadata.parquet"
+_SUBFOLDERS = ("", "/mls")  # as published, and as upstream's download lays it
+
+
+def find_containers(store: Store, folder: str, catalog: Catalog, planes: Planes) -> ContainerFolder | None:
+    """The containers beside `main.json`; None where there are none.
+
+    Args:
+        store: where `main.json` came from.
+        folder: of the split.
+        catalog: what the collection declares of the split.
+        planes: which planes of a raster are input and target.
+    """
+    listed = list(dict.fromkeys(_name(file.href) for file in catalog.data_files))
+    for place in (f"{folder}{sub}" for sub in _SUBFOLDERS):
+        found = _present(store, place, listed)
+        if not found:
+            continue
+        absent = [name for name in listed if name not in found]
+        if absent:
+            warn(f"{store.url.rstrip('/')}/{place} lacks {', '.join(absent[:5])}, which main.json lists; left out.")
+        return _opened(store, [f"{place}/{name}" for name in found], f"{place}/{_TABLE}", catalog, planes)
+    return None
+
+
+def linked_containers(
+    catalog: Catalog, store: Store, access: Access, planes: Planes, looked: Sequence[str]
+) -> ContainerFolder:
+    """The containers where their addresses in `main.json` lead, all of one folder.
+
+    Raises:
+        CollectionNotFoundError: they are not there either.
+        LinkRefusedError: the addresses may not be followed.
+        StoreError: the network or disk failed.
+    """
+    folders = list(dict.fromkeys(file.href.rpartition("/")[0] for file in catalog.data_files))
+    names = [_name(file.href) for file in catalog.data_files]
+    where = " or ".join(looked)
+    try:
+        linked = open_link(f"{folders[0]}/", store, access)
+        found = _present(linked, "", names) if len(folders) == 1 else []
+    except (LinkRefusedError, StoreError) as error:
+        raise type(error)(f"no containers of split {catalog.name!r} found in {where}, and {error}") from None
+    if not found:
+        raise CollectionNotFoundError(
+            f"no containers of split {catalog.name!r} found: looked in {where} and {linked.url} for "
+            f"{', '.join(names[:5])}"
+        )
+    return _opened(linked, found, _TABLE, catalog, planes)
+
+
+def _name(href: str) -> str:
+    """The file's name in an address or a path."""
+    return PurePosixPath(unquote(urlsplit(href).path if "://" in href else href).replace("\\", "/")).name
+
+
+def _present(store: Store, place: str, listed: Sequence[str]) -> list[str]:
+    """The containers that are there: those that are listed in their order, then others by name."""
+    try:
+        entries = store.list(place)
+    except FileNotFoundError:
+        return []
+    if entries is None:
+        return [name for name in listed if _is_there(store, f"{place}/{name}".lstrip("/"))]
+    names = {entry.name for entry in entries if entry.name.endswith(SUFFIX)}
+    others = sorted(names - set(listed))
+    if others and listed:
+        warn(
+            f"{store.url.rstrip('/')}/{place} holds {', '.join(others[:5])}, which main.json does not list; read last."
+        )
+    return [*(name for name in listed if name in names), *others]
+
+
+def _is_there(store: Store, path: str) -> bool:
+    try:
+        store.stat(path)
+    except FileNotFoundError:
+        return False
+    return True
+
+
+def _opened(store: Store, files: Sequence[str], table: str, catalog: Catalog, planes: Planes) -> ContainerFolder:
+    try:
+        rows = MetadataTable(store.read(table))
+    except FileNotFoundError:
+        rows = None
+    except TableError as error:
+        warn(f"{store.url.rstrip('/')}/{table} is left out: {error}")
+        rows = None
+    sizes = {_name(file.href): file.nbytes for file in catalog.data_files if file.nbytes is not None}
+    return open_containers(catalog.name, store, files, table=rows, planes=planes, sizes=sizes)

@@ -1,0 +1,126 @@
+"""`metadata.parquet` of the container layout: what is known of each datapoint besides its pixels.
+
+Owns: reading the table, its types, and which row belongs to which datapoint. Leaves to others: where pixels lie
+(`_containers`): the offsets in the table are only compared, never used.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime
+from functools import cached_property
+from typing import Any
+
+from mlstac_hf._errors import MissingExtraError
+
+PLUMBING = frozenset({"datapoint_id", "begin", "length", "metadata_length", "url", "split"})
+"""Columns that say where bytes lie; not shown to users."""
+TIME_COLUMNS = ("start_datetime", "datetime", "s2_date")
+"""Columns known to hold the time of a datapoint, the first that is there wins."""
+
+
+class TableError(ValueError):
+    """The file is no such table; the message says why."""
+
+
+class MetadataTable:
+    """The rows of `metadata.parquet`, by datapoint.
+
+    Args:
+        data: the whole file.
+
+    Raises:
+        TableError: it is no parquet, or has no column `datapoint_id`.
+        MissingExtraError: pyarrow is not installed.
+    """
+
+    def __init__(self, data: bytes) -> None:
+        try:
+            import pyarrow as pa
+            import pyarrow.parquet as pq
+        except ImportError:
+            raise MissingExtraError(
+                "metadata.parquet needs pyarrow, which is not installed. Install it with: "
+                "pip install 'mlstac-hf[geotiff]'"
+            ) from None
+        try:
+            self._table = pq.read_table(io.BytesIO(data))
+        except (pa.ArrowException, OSError, ValueError) as error:
+            raise TableError(f"it cannot be read as parquet: {str(error)[:200]}") from None
+        if "datapoint_id" not in self._table.column_names:
+            raise TableError(f"expected a column datapoint_id, found {', '.join(self._table.column_names)[:200]}")
+
+    @cached_property
+    def keys(self) -> dict[str, str]:
+        """The columns that are shown, sorted, each with the name of the Arrow type it comes in."""
+        return {
+            field.name: _kind(field.type)
+            for field in sorted(self._table.schema, key=_name)
+            if field.name not in PLUMBING
+        }
+
+    @cached_property
+    def _rows(self) -> dict[tuple[str, str], int]:
+        """Row by file name and id, and by id alone under an empty file name; the first row of each."""
+        ids = self._column("datapoint_id")
+        urls = self._column("url") if "url" in self._table.column_names else [""] * len(ids)
+        rows: dict[tuple[str, str], int] = {}
+        for row, (name, url) in enumerate(zip(ids, urls, strict=True)):
+            rows.setdefault((str(url).rpartition("/")[2], str(name)), row)
+            rows.setdefault(("", str(name)), row)
+        return rows
+
+    def __len__(self) -> int:
+        return int(self._table.num_rows)
+
+    def row_of(self, file: str, name: str) -> int | None:
+        """The row of datapoint `name` in the container `file`; None where it has none."""
+        return self._rows.get((file, name), self._rows.get(("", name)))
+
+    def values(self, row: int) -> dict[str, Any]:
+        """One row: numbers, texts and booleans as stored, NaN and null as None, times as ISO 8601 text."""
+        return {name: _plain(value) for name, value in self._table.slice(row, 1).to_pylist()[0].items()}
+
+    def disagreements(self, placed: Mapping[tuple[str, str], tuple[int, int]]) -> list[str]:
+        """The ids whose offsets in the table are not those of their containers."""
+        found = []
+        names = self._table.column_names
+        columns: Sequence[list[Any]] = [self._column(key) if key in names else [] for key in ("begin", "length")]
+        for (file, name), offsets in placed.items():
+            row = self.row_of(file, name)
+            if row is not None and any(
+                column and column[row] != at for column, at in zip(columns, offsets, strict=True)
+            ):
+                found.append(name)
+        return found
+
+    def _column(self, name: str) -> list[Any]:
+        values: list[Any] = self._table.column(name).to_pylist()
+        return values
+
+
+def _name(field: Any) -> str:
+    return str(field.name)
+
+
+def _kind(kind: Any) -> str:
+    """The Arrow type a column comes in; what is no number or boolean comes as text."""
+    import pyarrow as pa
+
+    if pa.types.is_boolean(kind):
+        return "bool"
+    return (
+        str(pa.lib.ensure_type(kind)).replace("double", "float64").replace("halffloat", "float16")
+        if (pa.types.is_integer(kind) or pa.types.is_floating(kind)) and kind.bit_width > 0
+        else "string"
+    )
+
+
+def _plain(value: Any) -> Any:
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return None
+    if isinstance(value, datetime | date):
+        return value.isoformat()
+    return value if isinstance(value, bool | int | float | str) else str(value)
