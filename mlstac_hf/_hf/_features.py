@@ -27,6 +27,7 @@ def features_of(schema: Schema, labels: Mapping[str, int], columns: Sequence[str
         columns: those to keep, in the order wanted; default all, tensors first.
     """
     features: dict[str, Any] = {}
+    kinds = {key: "string" if kind == "null" else kind for key, kind in schema.keys.items()}
     names = class_names(labels)
     for name, tensor in schema.columns.items():
         if tensor is None:
@@ -39,7 +40,7 @@ def features_of(schema: Schema, labels: Mapping[str, int], columns: Sequence[str
         features[name] = (
             datasets.Sequence(datasets.Value("float64"), length=6)
             if key == "geotransform"
-            else datasets.Value(schema.keys.get(key, "string"))
+            else datasets.Value(kinds.get(key, "string"))
         )
     return datasets.Features(
         {name: features[name] for name in (features if columns is None else columns) if name in features}

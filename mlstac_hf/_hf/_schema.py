@@ -196,7 +196,10 @@ def unify(schemas: Mapping[str, Schema]) -> Schema:
     keys: dict[str, str] = {}
     for split, schema in full.items():
         columns = merge(columns, schema.columns, f"split {split!r}")
-        differing = [key for key, kind in schema.keys.items() if keys.setdefault(key, kind) != kind]
+        for key, kind in schema.keys.items():
+            if keys.get(key, "null") == "null":
+                keys[key] = kind
+        differing = [key for key, kind in schema.keys.items() if kind not in ("null", keys[key])]
         if differing:
             raise _mismatch(
                 f"split {split!r}", f"{differing[0]!r} is {schema.keys[differing[0]]}, in others {keys[differing[0]]}"

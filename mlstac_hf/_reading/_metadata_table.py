@@ -13,6 +13,8 @@ from datetime import date, datetime
 from functools import cached_property
 from typing import Any
 
+import numpy as np
+
 from mlstac_hf._errors import MissingExtraError
 
 PLUMBING = frozenset({"datapoint_id", "begin", "length", "metadata_length", "url", "split"})
@@ -111,11 +113,10 @@ def _kind(kind: Any) -> str:
 
     if pa.types.is_boolean(kind):
         return "bool"
-    return (
-        str(pa.lib.ensure_type(kind)).replace("double", "float64").replace("halffloat", "float16")
-        if (pa.types.is_integer(kind) or pa.types.is_floating(kind)) and kind.bit_width > 0
-        else "string"
-    )
+    if pa.types.is_null(kind):  # all values are, so it goes with any type
+        return "null"
+    is_number = pa.types.is_integer(kind) or pa.types.is_floating(kind)
+    return np.dtype(kind.to_pandas_dtype()).name if is_number else "string"
 
 
 def _plain(value: Any) -> Any:
