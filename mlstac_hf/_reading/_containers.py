@@ -48,6 +48,8 @@ class Row:
     name: str
     start: int
     nbytes: int
+    base: int
+    """Where the file's first payload begins; offsets in headers and tables count from there."""
     fault: str | None = None
     """Why it cannot be read, where the header already shows it."""
 
@@ -194,14 +196,13 @@ class ContainerFolder:
         if planes:
             raster = tensors.pop(_RASTER)
             tensors |= {name: _slice(raster.dtype, (len(chosen), *raster.shape[1:])) for name, chosen in planes.items()}
-        place = {
-            "crs": payload.crs,
-            "geotransform": payload.geotransform and " ,".join(map(repr, payload.geotransform)),
-        }
-        stored = {**payload.metadata, **self._values(index), **place, "id": self.rows[index].name}
+        transform = payload.geotransform and " ,".join(map(repr, payload.geotransform))
+        own = {"crs": payload.crs, "geotransform": transform, "id": self.rows[index].name}
+        layers = (payload.metadata, self._values(index), own)  # what a later one knows wins
+        stored = {key: str(value) for layer in layers for key, value in layer.items() if value is not None}
         known = [name for name in TENSOR_NAMES if name in tensors]
         columns = (*known, *(name for name in tensors if name not in TENSOR_NAMES))
-        return SampleHead(tensors, {}, columns, {key: str(value) for key, value in stored.items() if value is not None})
+        return SampleHead(tensors, {}, columns, stored)
 
 
 def _slice(dtype: np.dtype[Any], shape: tuple[int, ...]) -> TensorSlice:
@@ -260,7 +261,7 @@ def _read_header(store: Store, file: str, nbytes: int | None) -> list[Row]:
     if end > len(first):
         first += store.read_range(file, len(first), end)
     container = parse_container_header(first[CONTAINER_PREFIX:end], nbytes)
-    return [Row(file, point.id, point.start, point.nbytes, point.fault) for point in container.entries.values()]
+    return [Row(file, point.id, point.start, point.nbytes, end, point.fault) for point in container.entries.values()]
 
 
 def _compare(split: str, rows: Sequence[Row], table: MetadataTable) -> None:
@@ -269,13 +270,8 @@ def _compare(split: str, rows: Sequence[Row], table: MetadataTable) -> None:
     lacking = [name for file, name in names if table.row_of(file, name) is None]
     if lacking:
         warn(f"{split}/metadata.parquet lacks {len(lacking)} of {len(rows)} datapoints, such as {min(lacking)!r}.")
-    begins: dict[str, int] = {}
-    for row in rows:  # offsets in the table count from the first payload
-        begins[row.file] = min(begins.get(row.file, row.start), row.start)
     placed = {
-        (row.file.rpartition("/")[2], row.name): (row.start - begins[row.file], row.nbytes)
-        for row in rows
-        if not row.fault
+        (row.file.rpartition("/")[2], row.name): (row.start - row.base, row.nbytes) for row in rows if not row.fault
     }
     wrong = table.disagreements(placed)
     if wrong:
