@@ -148,11 +148,7 @@ def open_split(collection: Collection, split: str, planes: Planes | None = None)
     looked, task = [], tuple(collection.task)
     for folder in _FOLDERS.get(split, (split,)):
         looked.append(f"{origin.store.url.rstrip('/')}/{folder}/")
-        found: Source | None = None
-        if not catalog.data_files:
-            found = _samples_in(origin.store, f"{folder}/", catalog, task)
-        if found is None:
-            found = find_containers(origin.store, folder, catalog, planes)
+        found = _beside(origin.store, folder, catalog, task, planes)
         if found is not None:
             return found
     if catalog.data_files:
@@ -172,6 +168,15 @@ def open_split(collection: Collection, split: str, planes: Planes | None = None)
         f"no samples of split {split!r} found: looked in {' and '.join(looked)} for files such as "
         f"{encode_name(0)}{SUFFIXES[0]}. main.json claims {catalog.n_items}."
     )
+
+
+def _beside(store: Store, folder: str, catalog: Catalog, task: tuple[str, ...], planes: Planes) -> Source | None:
+    """The samples of a split in a folder beside `main.json`, in either layout."""
+    if not catalog.data_files:
+        found = _samples_in(store, f"{folder}/", catalog, task)
+        if found is not None:
+            return found
+    return find_containers(store, folder, catalog, planes)
 
 
 def _samples_in(store: Store, prefix: str, catalog: Catalog, task: tuple[str, ...]) -> SampleFolder | None:

@@ -12,7 +12,8 @@ from datetime import UTC, datetime
 
 import numpy as np
 import pytest
-from containers import encode, make_containers, pack, raster, safetensors_payload
+from containers import encode, make_containers, pack, raster
+from safetensors.numpy import save
 
 import mlstac_hf
 from mlstac_hf import CollectionWarning
@@ -98,7 +99,7 @@ def test_other_payloads_have_tensors_of_their_own(tmp_path):
     with h5py.File(tmp_path / "a.h5", "w") as file:
         for name, array in arrays.items():
             file[name] = array
-    payloads = {"hdf5": (tmp_path / "a.h5").read_bytes(), "plain": safetensors_payload(**arrays)}
+    payloads = {"hdf5": (tmp_path / "a.h5").read_bytes(), "plain": save(arrays, {"crs": "EPSG:4326"})}
     (tmp_path / "train" / "train_1.mlstac").write_bytes(pack(payloads))
     with pytest.warns(CollectionWarning, match="main.json claims"):
         found = load(tmp_path)

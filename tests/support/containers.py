@@ -65,9 +65,13 @@ def make_containers(
     table: bool = True,
     counts: dict[str, tuple[int, ...]] | None = None,
     document: dict[str, Any] | None = None,
+    plain: bool = False,
     **packing: Any,
 ) -> MadeContainers:
-    """Rasters of 5 planes, GeoTIFF and JPEG 2000 in turn; `counts` are datapoints by file, by split."""
+    """Rasters of 5 planes, GeoTIFF and JPEG 2000 in turn; `counts` are datapoints by file, by split.
+
+    With `plain`, safetensors that hold the first 4 planes as `input` and the last as `target`.
+    """
     made, catalog, seed = MadeContainers(folder), {}, 0
     for split, files in (counts or {"train": (3, 2), "test": (2,)}).items():
         place = folder / split / layout
@@ -79,7 +83,10 @@ def make_containers(
             name = f"{split}_{len(files) - number}.mlstac"
             for _ in range(count):
                 array, key = raster(seed), f"ROI_{seed:03d}"
-                payloads[key] = encode(array, "JP2OpenJPEG" if seed % 2 else "GTiff")
+                if plain:
+                    payloads[key] = save({"input": array[:4], "target": array[4:]}, {"crs": "EPSG:32633"})
+                else:
+                    payloads[key] = encode(array, "JP2OpenJPEG" if seed % 2 else "GTiff")
                 made.rasters[split].append(array)
                 made.names[split].append(key)
                 rows.append(
@@ -108,7 +115,3 @@ def make_containers(
     made.document = {"id": "boxes", "ml_task": ["image-segmentation"], "ml_catalog": catalog, **(document or {})}
     (folder / "main.json").write_text(json.dumps(made.document))
     return made
-
-
-def safetensors_payload(**tensors: np.ndarray) -> bytes:
-    return save(tensors, {"crs": "EPSG:4326", "note": "plain"})
