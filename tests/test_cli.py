@@ -82,12 +82,15 @@ class TestInfo:
         assert len(found["bands"]) == 13
         assert found["first_sample"]["tensors"]["extra"] == {"dtype": "float32", "shape": [1, 32, 32]}
 
-    def test_the_other_layout_is_described_though_not_read(self, real_data, facts):
+    def test_the_container_layout_is_described_like_the_other(self, real_data, facts):
+        pytest.importorskip("rasterio")
+        pytest.importorskip("pyarrow")
         found, code = facts(real_data / "genB_clouds")
-        assert code == 1
+        assert code == 0
+        assert found["splits"]["train"]["found"] == 22
         assert found["splits"]["train"]["nbytes"] > 100_000
-        assert "container layout" in found["problems"][0]
-        assert found["first_sample"] is None
+        assert found["first_sample"]["tensors"] == {"input": {"dtype": "uint16", "shape": [5, 64, 64]}}
+        assert found["first_sample"]["metadata"]["label_type"] == "high"
 
     def test_over_http_only_what_is_known(self, demo, facts, server, capsys):
         server.folder = demo

@@ -19,7 +19,6 @@ from mlstac_hf._formats._dtypes import Array
 from mlstac_hf._formats._gzip import MAX_RATIO
 from mlstac_hf._formats._parts import (
     MAX_DECODED,
-    Part,
     TensorForm,
     Window,
     check_decoded,
@@ -41,6 +40,9 @@ MAX_TEXT = 1 << 20
 _DEFLATE, _SHUFFLE, _FLETCHER32, _LZF = 1, 2, 3, 32000
 _FILTERS = {_DEFLATE: "gzip", _SHUFFLE: "shuffle", _FLETCHER32: "fletcher32", _LZF: "lzf"}
 _LZF_RATIO = 90  # three bytes make 264
+_HEAP = b"GCOL\1\0\0\0"
+_CHECKSUM = 4  # bytes
+_PIECE = 1 << 20  # bytes unpacked at once
 _LONGEST_ITEM = 8  # bytes; longer floats are no two machines' same
 
 
@@ -61,6 +63,7 @@ class Hdf5:
     crs = None
 
     def __init__(self, data: bytes, limit: int = MAX_DECODED) -> None:
+        _check_heaps(data)
         self._data = data
         tensors: dict[str, TensorForm] = {}
         with _opened(data) as file:
@@ -89,13 +92,14 @@ class Hdf5:
         target = target_of(part, form.dtype, out)
         if not target.size:
             return target
-        ascending = None if part.planes is None else tuple(sorted(set(part.planes)))
+        planes = part.planes or ()
+        ascending = tuple(sorted(set(planes)))
         with _opened(self._data) as file:
-            if ascending == part.planes:
-                file[name].read_direct(target, part.index)
+            if ascending == planes:
+                file[name].read_direct(target, part.selection)
             else:  # HDF5 reads each plane once, in the order they lie
-                found = file[name][Part(ascending, part.window, ()).index]
-                np.take(found, [ascending.index(plane) for plane in part.planes or ()], axis=-3, out=target)
+                found = file[name][part._replace(planes=ascending).selection]
+                np.take(found, np.searchsorted(ascending, planes), axis=-3, out=target)
         return target
 
 
@@ -111,14 +115,12 @@ def _opened(data: bytes) -> Iterator[Any]:
         yield file
 
 
-def _dataset(file: Any, name: str) -> Any:
+def _dataset(file: Any, name: str | bytes) -> Any:
     """A member of the root, if it is a dataset that lies in the file, named by text; a group is left out."""
     import h5py
 
-    try:
-        name.encode()
-    except UnicodeEncodeError:
-        raise HeaderError(f"the HDF5 file has a member whose name {_short(name)} is not text") from None
+    if not isinstance(name, str):
+        raise HeaderError(f"the HDF5 file has a member whose name {_short(name)} is not text")
     link = file.get(name, getlink=True)
     if not isinstance(link, h5py.HardLink):
         raise HeaderError(f"{_short(name)} in the HDF5 file is a {type(link).__name__}, which is not followed")
@@ -153,6 +155,28 @@ def _check_chunks(dataset: Any, name: str, form: TensorForm, limit: int) -> None
         count *= -(-size // step)
     if count > MAX_CHUNKS:
         raise HeaderError(f"dataset {_short(name)} has {count} chunks, more than the {MAX_CHUNKS} allowed")
+    codes = _filters(dataset, name, max(limit, chunk.nbytes))
+    ratio = MAX_RATIO if _DEFLATE in codes else _LZF_RATIO if _LZF in codes else 1
+    least = _CHECKSUM + 1 if _FLETCHER32 in codes else 1  # of fewer bytes, HDF5 itself reads beyond the end
+    large: list[Any] = []
+    wrong: list[Any] = []
+
+    def note(info: Any) -> None:
+        if info.size < least:
+            wrong.append(info)
+        elif info.size * ratio > limit:
+            large.append(info)
+
+    if dataset.id.get_num_chunks():
+        dataset.id.chunk_iter(note)
+    if wrong:
+        raise HeaderError(f"a chunk of dataset {_short(name)} has {wrong[0].size} bytes, expected {least} at least")
+    for info in large:
+        _check_unpacked(dataset, name, info, codes, chunk.nbytes)
+
+
+def _filters(dataset: Any, name: str, limit: int) -> list[int]:
+    """The filters its chunks went through, each known to unpack within bounds."""
     plan = dataset.id.get_create_plist()
     filters = [plan.get_filter(place) for place in range(plan.get_nfilters())]
     codes = [code for code, *_ in filters]
@@ -162,21 +186,11 @@ def _check_chunks(dataset: Any, name: str, form: TensorForm, limit: int) -> None
                 f"dataset {_short(name)} is packed with HDF5 filter {code} ({_short(title)}), expected one of "
                 f"{', '.join(_FILTERS.values())}"
             )
-        if code == _LZF and any(value > max(limit, chunk.nbytes) for value in values[2:3]):
+        if code == _LZF and any(value > limit for value in values[2:3]):
             raise HeaderError(f"dataset {_short(name)}: its lzf filter claims {values[2]} bytes a chunk")
     if len(set(codes)) != len(codes) or {_DEFLATE, _LZF} <= set(codes):
         raise HeaderError(f"dataset {_short(name)} is packed more than once")
-    ratio = MAX_RATIO if _DEFLATE in codes else _LZF_RATIO if _LZF in codes else 1
-    large: list[Any] = []
-
-    def note(info: Any) -> None:
-        if info.size * ratio > limit:
-            large.append(info)
-
-    if dataset.id.get_num_chunks():
-        dataset.id.chunk_iter(note)
-    for info in large:
-        _check_unpacked(dataset, name, info, codes, chunk.nbytes)
+    return codes
 
 
 def _check_unpacked(dataset: Any, name: str, info: Any, codes: list[int], nbytes: int) -> None:
@@ -184,24 +198,42 @@ def _check_unpacked(dataset: Any, name: str, info: Any, codes: list[int], nbytes
     packed = _DEFLATE in codes and not info.filter_mask & 1 << codes.index(_DEFLATE)
     if packed:
         stream = zlib.decompressobj()
-        room = nbytes + 4 * len(codes)  # a checksum may be packed too
+        room = nbytes + _CHECKSUM  # a checksum may be packed too
         for piece in _pieces(dataset.id.read_direct_chunk(info.chunk_offset)[1]):
             while piece and room >= 0:
                 room -= len(stream.decompress(piece, _PIECE))
                 piece = stream.unconsumed_tail  # noqa: PLW2901 - what is left of it
         fits = room >= 0
     else:
-        fits = info.size <= nbytes + 4 * len(codes)
+        fits = info.size <= nbytes + _CHECKSUM
     if not fits:
         raise HeaderError(f"a chunk of dataset {_short(name)} unpacks to more than the {nbytes} bytes it should have")
-
-
-_PIECE = 1 << 20
 
 
 def _pieces(data: bytes) -> Iterator[bytes]:
     for start in range(0, len(data), _PIECE):
         yield data[start : start + _PIECE]
+
+
+def _check_heaps(data: bytes) -> None:
+    """Refuse global heaps, where texts lie, whose sizes do not add up: HDF5 would walk them for ever."""
+    sizes = data[13:15] if data[8:9] in (b"\0", b"\1") else data[9:11]
+    if sizes != b"\x08\x08":
+        raise HeaderError("the HDF5 file does not count in 8 bytes, or is damaged")
+    start = data.find(_HEAP)
+    while start >= 0:
+        size = int.from_bytes(data[start + 8 : start + 16], "little")
+        place, end = start + 16, start + size
+        if end > len(data):
+            raise HeaderError(f"a heap of texts at byte {start} of the HDF5 file claims {size} bytes; it is damaged")
+        while end - place >= 16:  # noqa: PLR2004 - index, references, size
+            free = not any(data[place : place + 2])
+            size = int.from_bytes(data[place + 8 : place + 16], "little")
+            size = size if free else 16 + (size + 7) // 8 * 8
+            if place + size > end or (free and place + size != end):
+                raise HeaderError(f"a text at byte {place} of the HDF5 file claims {size} bytes; its heap is damaged")
+            place += size
+        start = data.find(_HEAP, start + 8)
 
 
 def _texts(holder: Any, prefix: str) -> dict[str, str]:
@@ -212,7 +244,9 @@ def _texts(holder: Any, prefix: str) -> dict[str, str]:
     if len(holder.attrs) > MAX_LINKS:
         return texts
     for name in holder.attrs:
-        attribute = h5py.h5a.open(holder.id, name.encode("utf-8", "surrogateescape"))
+        if not isinstance(name, str):
+            continue
+        attribute = h5py.h5a.open(holder.id, name.encode())
         size = int(np.prod(attribute.shape, dtype=object)) if attribute.shape is not None else 0
         if size != 1 or attribute.dtype.itemsize > MAX_TEXT:
             continue

@@ -53,13 +53,17 @@ class Part(NamedTuple):
     """Of what is read."""
 
     @property
-    def index(self) -> tuple[Any, ...]:
-        """The same as an index of a numpy array."""
-        if self.window is None:
-            return (...,) if self.planes is None else (..., list(self.planes), slice(None), slice(None))
-        row_start, row_stop, col_start, col_stop = self.window
-        rest = (slice(row_start, row_stop), slice(col_start, col_stop))
-        return (..., *rest) if self.planes is None else (..., list(self.planes), *rest)
+    def selection(self) -> tuple[Any, ...]:
+        """The same as an index of a numpy array or an HDF5 dataset: slices where they will do."""
+        if self.planes is None and self.window is None:
+            return (...,)
+        row_start, row_stop, col_start, col_stop = self.window or (None,) * 4
+        rows_and_columns = (slice(row_start, row_stop), slice(col_start, col_stop))
+        if self.planes is None:
+            return (..., *rows_and_columns)
+        if self.planes and self.planes == tuple(range(self.planes[0], self.planes[-1] + 1)):
+            return (..., slice(self.planes[0], self.planes[-1] + 1), *rows_and_columns)
+        return (..., list(self.planes), *rows_and_columns)
 
 
 def form_of(tensors: Mapping[str, TensorForm], name: str) -> TensorForm:

@@ -186,7 +186,7 @@ class Safetensors:
         form = form_of(self.tensors, name)
         part = part_of(name, form, planes, window)
         target = target_of(part, form.dtype, out)
-        np.copyto(target, self._slices[name].view(memoryview(self._data))[part.index])
+        np.copyto(target, self._slices[name].view(memoryview(self._data))[part.selection])
         return target
 
 

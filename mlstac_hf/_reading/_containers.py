@@ -21,6 +21,7 @@ from tqdm.auto import tqdm
 from mlstac_hf._errors import CorruptSampleError, SchemaMismatchError, StoreError, warn
 from mlstac_hf._formats import (
     CONTAINER_PREFIX,
+    RASTER,
     Array,
     HeaderError,
     Payload,
@@ -37,7 +38,6 @@ from mlstac_hf._stores import LocalStore, Store
 
 _FIRST_READ = 64 << 10  # bytes; headers of a few hundred datapoints fit
 _CONNECTIONS = 16
-_RASTER = "raster"
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +106,7 @@ class ContainerFolder:
         values: dict[str, Array | str] = {}
         try:
             for name in shown:
-                stored = _RASTER if planes else name
+                stored = RASTER if planes else name
                 values[name] = payload.read(stored, planes=planes.get(name), out=(into or {}).get(name))
         except HeaderError as error:
             raise self._corrupt(index, error) from None
@@ -182,10 +182,10 @@ class ContainerFolder:
 
     def _planes(self, index: int, payload: Payload) -> dict[str, tuple[int, ...]]:
         """The planes of a raster by column; nothing for other payloads."""
-        if _RASTER not in payload.tensors:
+        if RASTER not in payload.tensors:
             return {}
         try:
-            bands, target = self.planes.of(payload.tensors[_RASTER].shape[0])
+            bands, target = self.planes.of(payload.tensors[RASTER].shape[0])
         except IndexError as error:
             raise SchemaMismatchError(f"{self.place(index)}: {error}; choose others with bands= and target=") from None
         return {name: planes for name, planes in (("input", bands), ("target", target)) if planes}
@@ -194,7 +194,7 @@ class ContainerFolder:
         tensors = {name: _slice(form.dtype, form.shape) for name, form in payload.tensors.items()}
         planes = self._planes(index, payload)
         if planes:
-            raster = tensors.pop(_RASTER)
+            raster = tensors.pop(RASTER)
             tensors |= {name: _slice(raster.dtype, (len(chosen), *raster.shape[1:])) for name, chosen in planes.items()}
         transform = payload.geotransform and " ,".join(map(repr, payload.geotransform))
         own = {"crs": payload.crs, "geotransform": transform, "id": self.rows[index].name}

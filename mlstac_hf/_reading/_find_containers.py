@@ -57,7 +57,7 @@ def linked_containers(
     names = [_name(file.href) for file in catalog.data_files]
     where = " or ".join(looked)
     try:
-        linked = open_link(f"{folders[0]}/", store, access)
+        linked = open_link(f"{folders[0]}/" if folders[0] else ".", store, access)
         found = _present(linked, "", names) if len(folders) == 1 else []
     except (LinkRefusedError, StoreError) as error:
         raise type(error)(f"no containers of split {catalog.name!r} found in {where}, and {error}") from None

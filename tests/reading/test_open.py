@@ -74,9 +74,9 @@ def test_an_empty_split_needs_no_network(tmp_path, monkeypatch):
     assert len(load(tmp_path, "numpy")) == 0
 
 
-def test_the_container_layout_is_refused_by_name(tmp_path):
+def test_containers_that_are_nowhere_are_named_with_the_places_looked_at(tmp_path):
     write_main(tmp_path, {"ml_catalog": {"train": {"data_files": ["a.mlstac"]}}})
-    with pytest.raises(InvalidCollectionError, match="container layout"):
+    with pytest.raises(CollectionNotFoundError, match=rf"looked in {tmp_path}/train/.* for a\.mlstac"):
         load(tmp_path, "numpy")
 
 
