@@ -46,7 +46,7 @@ def make_collection(folder: Path, samples: int = SAMPLES) -> Path:
     return folder
 
 
-def compare(sides, nbytes, rounds=3):
+def compare(sides, nbytes, rounds=5):
     """Best MB/s of each side, taken in turn: `{name: function}` to `{name: MB/s}`."""
     best = dict.fromkeys(sides, float("inf"))
     for _ in range(rounds):
@@ -75,7 +75,9 @@ def report(name, results):
     """Print results and keep them in `benchmarks/results/<name>.json`."""
     folder = Path(__file__).parent / "results"
     folder.mkdir(exist_ok=True)
-    (folder / f"{name}.json").write_text(json.dumps({"stamp": stamp(), **results}, indent=1) + "\n")
+    (folder / f"{name.replace(',', '').replace(' ', '-')}.json").write_text(
+        json.dumps({"stamp": stamp(), **results}, indent=1) + "\n"
+    )
     print(name)
     for key, value in results.items():
         print(f"  {key}: {json.dumps(value)}")

@@ -16,6 +16,7 @@ from pathlib import Path
 from _bench import NBYTES, SAMPLES, compare, make_collection, report
 
 BATCH = 32
+ROUNDS = 6  # the disk's mood changes from one to the next
 
 
 def memory(name):
@@ -84,12 +85,12 @@ def writing(folder):
     return seconds
 
 
-def main(folder):
+def main(folder, name="convert"):
     collection = folder / "collection"
     if not collection.exists():
         make_collection(collection)
     ours, stock, plain = [], [], []
-    for _ in range(3):
+    for _ in range(ROUNDS):
         stock.append(conversion("from_generator", folder))
         ours.append(conversion("load_dataset", folder))
         plain.append(writing(folder))
@@ -104,17 +105,18 @@ def main(folder):
         "load_dataset": round(max(run["peak"] for run in ours) / 2**20),
     }
     report(
-        "convert",
+        name,
         {
             "MB/s": speed,
+            "load_dataset / writing": round(speed["load_dataset"] / speed["writing the bytes, with fsync"], 2),
             "load_dataset / from_generator": round(speed["load_dataset"] / speed["from_generator with Array3D"], 2),
             "peak MiB above import datasets": peak,
         },
     )
-    read_back(folder)
+    read_back(folder, f"{name}, read back")
 
 
-def read_back(folder):
+def read_back(folder, name):
     import datasets
 
     import mlstac_hf
@@ -136,7 +138,7 @@ def read_back(folder):
     styles = ("torch", "numpy", "mlstac_torch", "mlstac_numpy")
     speed = compare({style: batches(style) for style in styles}, NBYTES * count)
     report(
-        "format",
+        name,
         {
             "MB/s": speed,
             "mlstac_torch / torch": round(speed["mlstac_torch"] / speed["torch"], 2),
@@ -146,7 +148,7 @@ def read_back(folder):
 
 
 if __name__ == "__main__":
-    if len(sys.argv) == 2:
-        main(Path(sys.argv[1]))
+    if len(sys.argv) <= 3:
+        main(Path(sys.argv[1]), *sys.argv[2:])
     else:
         convert(*sys.argv[1:])
