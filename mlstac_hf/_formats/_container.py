@@ -7,12 +7,11 @@ payloads; `begin` counts from the end of the header.
 
 from __future__ import annotations
 
-import json
 from bisect import bisect_left, bisect_right
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from mlstac_hf._formats._safetensors import HeaderError, _check_surrogates, _short, _unique
+from mlstac_hf._formats._safetensors import HeaderError, check_surrogates, json_object, short
 
 CONTAINER_MAGIC = b"#y"
 CONTAINER_PREFIX = 10
@@ -81,34 +80,19 @@ def parse_container_header(data: bytes, nbytes: int) -> Container:
     Raises:
         HeaderError: no JSON object, an id that occurs twice, or one that is no id.
     """
-    try:
-        places = _decoder.decode(data.decode("utf-8"))
-    except UnicodeDecodeError as error:
-        place = CONTAINER_PREFIX + error.start
-        raise HeaderError(f"the header is not UTF-8 ({error.reason} at byte {place})") from None
-    except HeaderError:
-        raise
-    except RecursionError:
-        raise HeaderError("the header is nested too deep") from None
-    except ValueError as error:  # JSONDecodeError, and integers of thousands of digits
-        raise HeaderError(f"the header is not JSON: {error}") from None
-    if not isinstance(places, dict):
-        raise HeaderError(f"the header is a JSON {type(places).__name__}, not an object")
+    places = json_object(data, CONTAINER_PREFIX)
     longest = max(places, key=len, default="")
     if len(longest) > MAX_ID:
-        raise HeaderError(f"the id {_short(longest)} has {len(longest)} characters, more than the {MAX_ID} allowed")
+        raise HeaderError(f"the id {short(longest)} has {len(longest)} characters, more than the {MAX_ID} allowed")
     if b"\\u" in data:
-        _check_surrogates(dict.fromkeys(places, ""))
+        check_surrogates(dict.fromkeys(places, ""))
     first = CONTAINER_PREFIX + len(data)
     entries = {name: _datapoint(name, place, first, nbytes) for name, place in places.items()}
     for name, other in _overlapping([entry for entry in entries.values() if entry.fault is None]).items():
         entry = entries[name]
         end = entry.start + entry.nbytes
-        entries[name] = Datapoint(name, 0, 0, f"its bytes {entry.start} to {end} overlap those of {_short(other)}")
+        entries[name] = Datapoint(name, 0, 0, f"its bytes {entry.start} to {end} overlap those of {short(other)}")
     return Container(entries)
-
-
-_decoder = json.JSONDecoder(object_pairs_hook=_unique)
 
 
 def _datapoint(name: str, place: Any, first: int, nbytes: int) -> Datapoint:
@@ -135,7 +119,7 @@ def _described(value: Any) -> str:
         return f"a {type(value).__name__} of {len(value)}"
     if isinstance(value, int) and abs(value) >= 10**_TEXT:
         return "a number beyond all bounds"
-    return _short(value)
+    return short(value)
 
 
 def _overlapping(entries: list[Datapoint]) -> dict[str, str]:

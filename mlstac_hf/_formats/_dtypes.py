@@ -5,6 +5,7 @@ Owns: what exists and what stands in for what. Leaves to others: what a framewor
 
 from __future__ import annotations
 
+import math
 from functools import cache
 from typing import Any
 
@@ -125,7 +126,7 @@ def narrow(array: Array, dtype: np.dtype[Any]) -> Array:
 
 def aligned_empty(shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
     """An uninitialised C-contiguous array on a 64-byte border, where every framework can view it."""
-    nbytes = int(np.prod(shape, dtype=object)) * dtype.itemsize
+    nbytes = math.prod(shape) * dtype.itemsize
     raw = np.empty(nbytes + 64, np.uint8)
     start = -raw.ctypes.data % 64
     return np.ndarray(shape, dtype, raw, start)

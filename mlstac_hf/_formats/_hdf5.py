@@ -7,6 +7,7 @@ without bounds, and what is no array is refused before it is read.
 
 from __future__ import annotations
 
+import math
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -27,7 +28,7 @@ from mlstac_hf._formats._parts import (
     part_of,
     target_of,
 )
-from mlstac_hf._formats._safetensors import HeaderError, _short
+from mlstac_hf._formats._safetensors import HeaderError, short
 
 HDF5_MAGIC = b"\x89HDF"
 
@@ -120,16 +121,16 @@ def _dataset(file: Any, name: str | bytes) -> Any:
     import h5py
 
     if not isinstance(name, str):
-        raise HeaderError(f"the HDF5 file has a member whose name {_short(name)} is not text")
+        raise HeaderError(f"the HDF5 file has a member whose name {short(name)} is not text")
     link = file.get(name, getlink=True)
     if not isinstance(link, h5py.HardLink):
-        raise HeaderError(f"{_short(name)} in the HDF5 file is a {type(link).__name__}, which is not followed")
+        raise HeaderError(f"{short(name)} in the HDF5 file is a {type(link).__name__}, which is not followed")
     if file.get(name, getclass=True) is not h5py.Dataset:
         return None
     dataset = file[name]
     plan = dataset.id.get_create_plist()
     if plan.get_layout() == h5py.h5d.VIRTUAL or plan.get_external_count():
-        raise HeaderError(f"dataset {_short(name)} keeps its values in other files, which are not opened")
+        raise HeaderError(f"dataset {short(name)} keeps its values in other files, which are not opened")
     return dataset
 
 
@@ -138,9 +139,9 @@ def _form(dataset: Any, name: str, limit: int) -> TensorForm:
     dtype, shape = dataset.dtype, dataset.shape
     item = dtype.itemsize // 2 if dtype.kind == "c" else dtype.itemsize
     if dtype.kind not in "biufc" or item > _LONGEST_ITEM or shape is None:
-        raise HeaderError(f"dataset {_short(name)} is no array of numbers but of {_short(str(dtype))}")
+        raise HeaderError(f"dataset {short(name)} is no array of numbers but of {short(str(dtype))}")
     form = TensorForm(np.dtype(dtype.newbyteorder("=").str), tuple(shape))
-    check_decoded(f"dataset {_short(name)}", form, limit)
+    check_decoded(f"dataset {short(name)}", form, limit)
     return form
 
 
@@ -149,12 +150,10 @@ def _check_chunks(dataset: Any, name: str, form: TensorForm, limit: int) -> None
     if dataset.chunks is None:
         return
     chunk = form._replace(shape=tuple(dataset.chunks))
-    check_decoded(f"a chunk of dataset {_short(name)}", chunk, limit)
-    count = 1
-    for size, step in zip(form.shape, chunk.shape, strict=True):
-        count *= -(-size // step)
+    check_decoded(f"a chunk of dataset {short(name)}", chunk, limit)
+    count = math.prod(-(-size // step) for size, step in zip(form.shape, chunk.shape, strict=True))
     if count > MAX_CHUNKS:
-        raise HeaderError(f"dataset {_short(name)} has {count} chunks, more than the {MAX_CHUNKS} allowed")
+        raise HeaderError(f"dataset {short(name)} has {count} chunks, more than the {MAX_CHUNKS} allowed")
     codes = _filters(dataset, name, max(limit, chunk.nbytes))
     ratio = MAX_RATIO if _DEFLATE in codes else _LZF_RATIO if _LZF in codes else 1
     least = _CHECKSUM + 1 if _FLETCHER32 in codes else 1  # of fewer bytes, HDF5 itself reads beyond the end
@@ -170,7 +169,7 @@ def _check_chunks(dataset: Any, name: str, form: TensorForm, limit: int) -> None
     if dataset.id.get_num_chunks():
         dataset.id.chunk_iter(note)
     if wrong:
-        raise HeaderError(f"a chunk of dataset {_short(name)} has {wrong[0].size} bytes, expected {least} at least")
+        raise HeaderError(f"a chunk of dataset {short(name)} has {wrong[0].size} bytes, expected {least} at least")
     for info in large:
         _check_unpacked(dataset, name, info, codes, chunk.nbytes)
 
@@ -183,13 +182,13 @@ def _filters(dataset: Any, name: str, limit: int) -> list[int]:
     for code, _, values, title in filters:
         if code not in _FILTERS:
             raise HeaderError(
-                f"dataset {_short(name)} is packed with HDF5 filter {code} ({_short(title)}), expected one of "
+                f"dataset {short(name)} is packed with HDF5 filter {code} ({short(title)}), expected one of "
                 f"{', '.join(_FILTERS.values())}"
             )
         if code == _LZF and any(value > limit for value in values[2:3]):
-            raise HeaderError(f"dataset {_short(name)}: its lzf filter claims {values[2]} bytes a chunk")
+            raise HeaderError(f"dataset {short(name)}: its lzf filter claims {values[2]} bytes a chunk")
     if len(set(codes)) != len(codes) or {_DEFLATE, _LZF} <= set(codes):
-        raise HeaderError(f"dataset {_short(name)} is packed more than once")
+        raise HeaderError(f"dataset {short(name)} is packed more than once")
     return codes
 
 
@@ -207,7 +206,7 @@ def _check_unpacked(dataset: Any, name: str, info: Any, codes: list[int], nbytes
     else:
         fits = info.size <= nbytes + _CHECKSUM
     if not fits:
-        raise HeaderError(f"a chunk of dataset {_short(name)} unpacks to more than the {nbytes} bytes it should have")
+        raise HeaderError(f"a chunk of dataset {short(name)} unpacks to more than the {nbytes} bytes it should have")
 
 
 def _pieces(data: bytes) -> Iterator[bytes]:

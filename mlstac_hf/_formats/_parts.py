@@ -6,6 +6,7 @@ Planes count along the third axis from the end, windows cut the last two: `(C, H
 
 from __future__ import annotations
 
+import math
 import operator
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -38,10 +39,7 @@ class TensorForm(NamedTuple):
     @property
     def nbytes(self) -> int:
         """Decoded, in a number that cannot overflow."""
-        nbytes = self.dtype.itemsize
-        for axis in self.shape:
-            nbytes *= axis
-        return nbytes
+        return self.dtype.itemsize * math.prod(self.shape)
 
 
 class Part(NamedTuple):

@@ -22,7 +22,7 @@ from mlstac_hf._formats._parts import (
     part_of,
     target_of,
 )
-from mlstac_hf._formats._safetensors import MAX_HEADER, PREFIX, HeaderError, _short, header_length, parse_header
+from mlstac_hf._formats._safetensors import MAX_HEADER, PREFIX, HeaderError, header_length, parse_header, short
 from mlstac_hf._spec import Geotransform
 
 HEAD = 64
@@ -138,7 +138,7 @@ def open_payload(data: bytes, *, limit: int = MAX_DECODED) -> Payload:
     kind = payload_kind(data[:HEAD])
     if kind is None:
         raise HeaderError(
-            f"a payload that begins with {_short(data[:16])} is none of {', '.join(_DECODERS)}; "
+            f"a payload that begins with {short(data[:16])} is none of {', '.join(_DECODERS)}; "
             "register_decoder() adds others"
         )
     try:
@@ -173,7 +173,7 @@ class Safetensors:
             name: TensorForm(tensor.dtype, tensor.shape) for name, tensor in header.tensors.items()
         }
         for name, form in self.tensors.items():
-            check_decoded(f"tensor {_short(name)}", form, limit)
+            check_decoded(f"tensor {short(name)}", form, limit)
 
     def read(
         self,

@@ -122,7 +122,7 @@ def _opener() -> Any:
             "rasters need rasterio, which is not installed. Install it with: pip install 'mlstac-hf[geotiff]'"
         ) from None
 
-    class Quiet(DatasetReader):  # type: ignore[misc]
+    class Quiet(DatasetReader):  # type: ignore[misc] # rasterio ships no types
         """Notes that there is no geotransform where rasterio warns of it; its filters belong to all threads."""
 
         placed = True

@@ -9,6 +9,8 @@ writer. Format: https://github.com/huggingface/safetensors#format
 from __future__ import annotations
 
 import json
+import math
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -21,8 +23,8 @@ PREFIX = 8
 MAX_HEADER = 16 << 20
 """Bytes. Sample headers stay under 10 KB; safetensors itself allows 100 MB, which is an attack here."""
 
-
 MAX_NBYTES = 2**63 - 1
+"""What 64 bits count; strides beyond it no library can hold."""
 MAX_AXES = 32
 """What numpy 1 could hold; real tensors have up to 5."""
 
@@ -100,18 +102,7 @@ def parse_header(data: bytes, nbytes: int | None = None) -> Header:
         HeaderError: not JSON, an unknown dtype, a shape that does not fit its bytes, slices that
             overlap, leave holes or lie outside, or metadata that is not text by text.
     """
-    try:
-        entries = _decoder.decode(data.decode("utf-8"))
-    except UnicodeDecodeError as error:
-        raise HeaderError(f"the header is not UTF-8 ({error.reason} at byte {PREFIX + error.start})") from None
-    except HeaderError:
-        raise
-    except RecursionError:
-        raise HeaderError("the header is nested too deep") from None
-    except ValueError as error:  # JSONDecodeError, and integers of thousands of digits
-        raise HeaderError(f"the header is not JSON: {error}") from None
-    if not isinstance(entries, dict):
-        raise HeaderError(f"the header is a JSON {type(entries).__name__}, not an object")
+    entries = json_object(data, PREFIX)
     metadata = entries.pop("__metadata__", None)
     first = PREFIX + len(data)
     tensors = [(name, _slice(name, entry, first)) for name, entry in entries.items()]
@@ -120,18 +111,43 @@ def parse_header(data: bytes, nbytes: int | None = None) -> Header:
     for name, tensor in tensors:
         if tensor.start != end:
             fault = "overlaps the tensor before it" if tensor.start < end else "leaves a hole before it"
-            raise HeaderError(f"tensor {_short(name)} begins at byte {tensor.start}, expected {end}: it {fault}")
+            raise HeaderError(f"tensor {short(name)} begins at byte {tensor.start}, expected {end}: it {fault}")
         end += tensor.nbytes
     if nbytes is not None and end != nbytes:
         name = tensors[-1][0] if tensors else "header"
         raise HeaderError(
-            f"{_short(name)} ends at byte {end}, but the file has {nbytes}: "
+            f"{short(name)} ends at byte {end}, but the file has {nbytes}: "
             + ("it is cut short" if end > nbytes else f"{nbytes - end} bytes belong to nothing")
         )
     texts = _texts(metadata)
     if b"\\u" in data:
-        _check_surrogates({**dict.fromkeys(entries, ""), **texts})
+        check_surrogates({**dict.fromkeys(entries, ""), **texts})
     return Header(tensors=dict(tensors), metadata=texts, nbytes=end)
+
+
+def json_object(data: bytes, start: int) -> dict[str, Any]:
+    """The JSON object of a header, in which no key occurs twice.
+
+    Args:
+        data: all of it; white space around it is allowed.
+        start: where it begins in the file, for messages.
+
+    Raises:
+        HeaderError: not UTF-8, not JSON, no object, nested too deep, or a key that occurs twice.
+    """
+    try:
+        entries = _decoder.decode(data.decode("utf-8"))
+    except UnicodeDecodeError as error:
+        raise HeaderError(f"the header is not UTF-8 ({error.reason} at byte {start + error.start})") from None
+    except HeaderError:
+        raise
+    except RecursionError:
+        raise HeaderError("the header is nested too deep") from None
+    except ValueError as error:  # JSONDecodeError, and integers of thousands of digits
+        raise HeaderError(f"the header is not JSON: {error}") from None
+    if not isinstance(entries, dict):
+        raise HeaderError(f"the header is a JSON {type(entries).__name__}, not an object")
+    return entries
 
 
 def _place(item: tuple[str, TensorSlice]) -> tuple[int, int]:
@@ -141,13 +157,12 @@ def _place(item: tuple[str, TensorSlice]) -> tuple[int, int]:
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     entries = dict(pairs)
     if len(entries) != len(pairs):
-        seen: set[str] = set()
-        twice = next(name for name, _ in pairs if name in seen or seen.add(name))  # type: ignore[func-returns-value]
-        raise HeaderError(f"the key {_short(twice)} occurs twice in the header")
+        twice = Counter(name for name, _ in pairs).most_common(1)[0][0]
+        raise HeaderError(f"the key {short(twice)} occurs twice in the header")
     return entries
 
 
-def _short(value: Any) -> str:
+def short(value: Any) -> str:
     """For a message: nothing a file holds may fill a screen."""
     text = ascii(value[:80] if isinstance(value, str | list) else value)
     return text if len(text) <= 80 else f"{text[:77]}..."  # noqa: PLR2004 - a line
@@ -160,17 +175,17 @@ def _texts(metadata: Any) -> dict[str, str]:
         raise HeaderError(f"__metadata__ is a JSON {type(metadata).__name__}, not an object")
     for key, value in metadata.items():
         if not isinstance(value, str):
-            raise HeaderError(f"__metadata__[{_short(key)}] is {type(value).__name__}, expected text")
+            raise HeaderError(f"__metadata__[{short(key)}] is {type(value).__name__}, expected text")
     return metadata
 
 
-def _check_surrogates(texts: dict[str, str]) -> None:
+def check_surrogates(texts: dict[str, str]) -> None:
     """Refuse half a surrogate pair, which JSON can escape but no encoding can hold."""
     for key, value in texts.items():
         try:
             (key + value).encode()
         except UnicodeEncodeError as error:
-            raise HeaderError(f"{_short(key)} is not Unicode text: {error.reason}") from None
+            raise HeaderError(f"{short(key)} is not Unicode text: {error.reason}") from None
 
 
 _decoder = json.JSONDecoder(object_pairs_hook=_unique)
@@ -179,25 +194,22 @@ _decoder = json.JSONDecoder(object_pairs_hook=_unique)
 def _slice(name: str, entry: Any, first: int) -> TensorSlice:
     """One entry of the header, checked in Python integers, which cannot overflow."""
     if type(entry) is not dict:
-        raise HeaderError(f"tensor {_short(name)}: its entry is {type(entry).__name__}, not an object")
+        raise HeaderError(f"tensor {short(name)}: its entry is {type(entry).__name__}, not an object")
     code, shape, offsets = entry.get("dtype"), entry.get("shape"), entry.get("data_offsets")
     dtype = CODES.get(code) if type(code) is str else None
     if dtype is None:
-        raise HeaderError(f"tensor {_short(name)}: dtype {_short(code)} is not one of {', '.join(CODES)}")
+        raise HeaderError(f"tensor {short(name)}: dtype {short(code)} is not one of {', '.join(CODES)}")
     if type(shape) is not list or len(shape) > MAX_AXES or not _are_counts(shape):
-        raise HeaderError(f"tensor {_short(name)}: shape {_short(shape)} is not a list of at most {MAX_AXES} sizes")
+        raise HeaderError(f"tensor {short(name)}: shape {short(shape)} is not a list of at most {MAX_AXES} sizes")
     if type(offsets) is not list or len(offsets) != 2 or not _are_counts(offsets):  # noqa: PLR2004 - begin, end
-        raise HeaderError(f"tensor {_short(name)}: data_offsets {_short(offsets)} are not two positions")
+        raise HeaderError(f"tensor {short(name)}: data_offsets {short(offsets)} are not two positions")
     begin, end = offsets
-    nbytes = span = dtype.itemsize
-    for axis in shape:
-        nbytes *= axis
-        span *= axis or 1
-    if span > MAX_NBYTES:  # also of an empty tensor, whose strides no library can count
-        raise HeaderError(f"tensor {_short(name)}: shape {_short(shape)} overflows 64 bits")
+    nbytes = dtype.itemsize * math.prod(shape)
+    if dtype.itemsize * math.prod(axis or 1 for axis in shape) > MAX_NBYTES:  # also where an axis of 0 hides it
+        raise HeaderError(f"tensor {short(name)}: shape {short(shape)} overflows 64 bits")
     if end - begin != nbytes:
         raise HeaderError(
-            f"tensor {_short(name)}: claims bytes {begin} to {end}, but {dtype.name} {tuple(shape)} takes {nbytes}"
+            f"tensor {short(name)}: claims bytes {begin} to {end}, but {dtype.name} {tuple(shape)} takes {nbytes}"
         )
     return TensorSlice(dtype, tuple(shape), first + begin, nbytes)
 
