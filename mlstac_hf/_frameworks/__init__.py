@@ -12,6 +12,7 @@ jax without x64, narrowed where every value fits.
 
 from __future__ import annotations
 
+from functools import cache
 from importlib import import_module
 from typing import Any, Protocol, cast
 
@@ -45,8 +46,9 @@ class Framework(Protocol):
         """Hand `array` over; the caller no longer writes to it."""
 
 
+@cache
 def framework(name: str) -> Framework:
-    """The hand-over of a framework, which is imported now.
+    """The hand-over of a framework, which is imported when it is first asked for.
 
     Raises:
         ValueError: no such framework; the message lists them.

@@ -12,7 +12,7 @@ import numpy as np
 
 from mlstac_hf._errors import UnsupportedDtypeError
 from mlstac_hf._formats import Array
-from mlstac_hf._frameworks._views import missing
+from mlstac_hf._frameworks._views import require
 
 if TYPE_CHECKING:
     import jax
@@ -22,10 +22,7 @@ _WIDE = {"int64": "int32", "uint64": "uint32", "float64": None, "complex128": No
 
 def check() -> None:
     """Import jax."""
-    try:
-        import jax  # noqa: F401
-    except ImportError:
-        raise missing("jax", "jax") from None
+    require("jax", extra="jax")
 
 
 def from_numpy(array: Array, device: str = "cpu") -> jax.Array:

@@ -14,7 +14,7 @@ import numpy as np
 
 from mlstac_hf._errors import MLSTACError, UnsupportedDtypeError
 from mlstac_hf._formats import Array, is_exotic
-from mlstac_hf._frameworks._views import missing, viewable
+from mlstac_hf._frameworks._views import require, viewable
 
 if TYPE_CHECKING:
     import paddle
@@ -30,12 +30,9 @@ def check() -> None:
             "paddle cannot be imported after tensorflow in one process: it would crash. "
             "Import paddle first, or use them in two processes."
         )
-    try:
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "No ccache found")
-            import paddle  # noqa: F401
-    except ImportError:
-        raise missing("paddle", "paddle") from None
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "No ccache found")
+        require("paddle", extra="paddle")
 
 
 def from_numpy(array: Array, device: str = "cpu") -> paddle.Tensor:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from mlstac_hf._errors import UnsupportedDtypeError
 from mlstac_hf._formats import Array, is_exotic
-from mlstac_hf._frameworks._views import is_aligned, missing, viewable
+from mlstac_hf._frameworks._views import is_aligned, require, viewable
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -14,10 +14,7 @@ if TYPE_CHECKING:
 
 def check() -> None:
     """Import tensorflow."""
-    try:
-        import tensorflow  # noqa: F401, ICN001
-    except ImportError:
-        raise missing("tensorflow", "tf") from None
+    require("tensorflow", extra="tf")
 
 
 def from_numpy(array: Array, device: str = "cpu") -> tf.Tensor:

@@ -8,7 +8,7 @@ import numpy as np
 
 from mlstac_hf._errors import UnsupportedDtypeError
 from mlstac_hf._formats import Array, is_exotic
-from mlstac_hf._frameworks._views import missing, viewable
+from mlstac_hf._frameworks._views import require, viewable
 
 if TYPE_CHECKING:
     import torch
@@ -16,10 +16,7 @@ if TYPE_CHECKING:
 
 def check() -> None:
     """Import torch."""
-    try:
-        import torch  # noqa: F401
-    except ImportError:
-        raise missing("torch", "torch") from None
+    require("torch", extra="torch")
 
 
 def from_numpy(array: Array, device: str = "cpu") -> torch.Tensor:

@@ -1,9 +1,11 @@
-"""Read-only memory as frameworks want it: writable in name, or aligned.
+"""What the hand-overs share: a framework that is there, and memory as it wants it, writable in name or aligned.
 
-Owns: the two conditions a framework sets before it views memory. Leaves to others: which one asks for what.
+Owns: the conditions that are met before memory is viewed. Leaves to others: which framework asks for what.
 """
 
 from __future__ import annotations
+
+from importlib import import_module
 
 import numpy as np
 
@@ -26,7 +28,7 @@ def viewable(array: Array) -> Array:
     """`array` as C-contiguous memory that a framework agrees to share.
 
     Arrow's memory is often a read-only map of a cache file, which torch warns of and dlpack refuses. Such
-    memory is still shared; writing to it in place ends the process, which docs/train.md says.
+    memory is still shared; writing to it in place ends the process, which docs/datasets.md says.
 
     Args:
         array: of a plain numpy dtype.
@@ -42,9 +44,16 @@ def is_aligned(array: Array) -> bool:
     return array.ctypes.data % ALIGNMENT == 0
 
 
-def missing(name: str, extra: str) -> MissingExtraError:
-    """The error for a framework that is not installed."""
-    return MissingExtraError(
-        f'framework="{name}" needs {name}, which is not installed. Install it with: '
-        f"pip install 'mlstac-hf[{extra}]' (or pass framework=\"numpy\", which needs nothing more)."
-    )
+def require(name: str, extra: str) -> None:
+    """Import a framework.
+
+    Raises:
+        MissingExtraError: it is not installed; the message is the line that installs it.
+    """
+    try:
+        import_module(name)
+    except ImportError:
+        raise MissingExtraError(
+            f'framework="{name}" needs {name}, which is not installed. Install it with: '
+            f"pip install 'mlstac-hf[{extra}]' (or pass framework=\"numpy\", which needs nothing more)."
+        ) from None

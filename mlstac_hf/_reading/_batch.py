@@ -81,7 +81,7 @@ def _collect(rows: list[dict[str, Array | str]], stacks: dict[str, Array]) -> Co
         values: list[Any] = [row.get(name) for row in rows]
         stack = stacks.get(name)
         if stack is None and _agree(values):
-            batch[name] = np.stack(values)
+            batch[name] = values[0][None] if len(values) == 1 else np.stack(values)
         elif stack is not None and all(_shares(value, stack) for value in values):
             batch[name] = stack[: len(rows)]
         else:

@@ -30,6 +30,7 @@ from mlstac_hf._spec._parts import (
     Provider,
 )
 
+_TOO_DEEP = f"it is nested more than {MAX_DEPTH} deep"
 _SPECTRAL = ("bands", "band_axis", "sensor")
 
 
@@ -118,9 +119,8 @@ class Collection(BaseModel):
             InvalidCollectionError: not UTF-8, not JSON, no object, or nested deeper than any real one.
         """
         try:
-            text = data.decode("utf-8-sig")
-            _check_depth(text)
-            document = json.loads(text)
+            document = json.loads(data.decode("utf-8-sig"))
+            _check_depth(document)
         except UnicodeDecodeError as error:
             found = "UTF-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "bytes that are not UTF-8"
             raise InvalidCollectionError(
@@ -128,8 +128,9 @@ class Collection(BaseModel):
                 "Save the file as UTF-8."
             ) from None
         except (ValueError, RecursionError) as error:
+            reason = _TOO_DEEP if isinstance(error, RecursionError) else error
             raise InvalidCollectionError(
-                f"{name}: expected JSON, but it cannot be read: {error}. The file may be cut short; fetch it again."
+                f"{name}: expected JSON, but it cannot be read: {reason}. The file may be cut short; fetch it again."
             ) from None
         try:
             return cls.from_dict(document)
@@ -162,20 +163,16 @@ class Collection(BaseModel):
     __str__ = __repr__
 
 
-def _check_depth(text: str) -> None:
-    """Refuse absurd nesting before a recursive parser sees it."""
-    if text.count("[") + text.count("{") <= MAX_DEPTH:
-        return
-    depth, in_string, escaped = 0, False, False
-    for character in text:
-        if in_string:
-            in_string = escaped or character != '"'
-            escaped = character == "\\" and not escaped
-        elif character == '"':
-            in_string = True
-        elif character in "[{":
-            depth += 1
-            if depth > MAX_DEPTH:
-                raise ValueError(f"it is nested more than {MAX_DEPTH} deep")
-        elif character in "]}":
-            depth -= 1
+def _check_depth(document: object) -> None:
+    """Refuse absurd nesting, which a copy or a model would follow to the end of the stack."""
+    level = [document]
+    for _ in range(MAX_DEPTH + 1):
+        level = [
+            inner
+            for outer in level
+            if isinstance(outer, dict | list)
+            for inner in (outer.values() if isinstance(outer, dict) else outer)
+        ]
+        if not level:
+            return
+    raise ValueError(_TOO_DEEP)
