@@ -1,6 +1,7 @@
-"""The command line, `mlstac-hf`: thin over the library, and the only module that prints.
+"""The command line, `mlstac-hf`: thin over the library.
 
-Owns: arguments, exit codes, and how facts look on a terminal. Leaves to others: everything else.
+Owns: arguments, exit codes, and which facts are printed in which order. Leaves to others: how a table or a number
+looks on a terminal (`_terminal`), and everything else.
 Exit codes: 0 done, 1 the data is bad, 2 the call is wrong, 3 the network or store failed.
 """
 
@@ -18,7 +19,7 @@ import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib.util import find_spec
-from typing import Any, TextIO
+from typing import Any
 
 from mlstac_hf._errors import (
     CollectionNotFoundError,
@@ -32,15 +33,12 @@ from mlstac_hf._hf import load_dataset
 from mlstac_hf._info import facts_of
 from mlstac_hf._load import load
 from mlstac_hf._reading import open_collection
+from mlstac_hf._terminal import capped, number, printable, size, table
 from mlstac_hf._version import __version__
 
 DONE, BAD_DATA, BAD_CALL, STORE_FAILED = 0, 1, 2, 3
 
 _WIDTH = 80
-_MOST_ROWS = 24
-"""Of a table of labels or bands; some collections have thousands."""
-_LONGEST = 200
-"""Characters of a text out of a collection."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -98,21 +96,14 @@ def _code(error: Exception) -> int:
 
 
 def _complain(message: str) -> None:
-    print(_printable(message, longest=None), file=sys.stderr)
+    print(printable(message, longest=None), file=sys.stderr)
 
 
 @contextmanager
 def _plain_warnings() -> Iterator[None]:
     """Our own warnings as one line each; those of libraries below are for programmers."""
 
-    def show(
-        message: Warning | str,
-        category: type[Warning],  # noqa: ARG001 - the signature of warnings.showwarning
-        filename: str,  # noqa: ARG001
-        lineno: int,  # noqa: ARG001
-        file: TextIO | None = None,  # noqa: ARG001
-        line: str | None = None,  # noqa: ARG001
-    ) -> None:
+    def show(message: Warning | str, *_: object, **__: object) -> None:
         _complain(f"warning: {message}")
 
     with warnings.catch_warnings():
@@ -139,7 +130,7 @@ def _demo(arguments: argparse.Namespace) -> int:
     with _step("make_collection") as say:
         folder = make_collection(out)
         files = list(folder.glob("*/*.safetensors"))
-        say(f"{len(files)} samples in {out}, {_size(sum(file.stat().st_size for file in files))}")
+        say(f"{len(files)} samples in {out}, {size(sum(file.stat().st_size for file in files))}")
     with _step("open_collection") as say:
         collection = open_collection(out)
         counts = [f"{name} {catalog.n_items}" for name, catalog in collection.splits.items()]
@@ -147,7 +138,7 @@ def _demo(arguments: argparse.Namespace) -> int:
     with _step("load, numpy") as say:
         train = load(collection, framework="numpy")
         batch = train[:]
-        say(f"{len(train)} samples, {_size(sum(array.nbytes for array in batch.values()))} of tensors")
+        say(f"{len(train)} samples, {size(sum(array.nbytes for array in batch.values()))} of tensors")
     with _step("import datasets") as say:
         import datasets
 
@@ -156,13 +147,13 @@ def _demo(arguments: argparse.Namespace) -> int:
         dataset = load_dataset(collection)
         rows = sum(part.num_rows for part in dataset.values())
         cached = sum(os.path.getsize(file["filename"]) for part in dataset.values() for file in part.cache_files)
-        say(f"{rows} rows, {_size(cached)} of Arrow files in the cache")
+        say(f"{rows} rows, {size(cached)} of Arrow files in the cache")
     with _step("contact sheet") as say:
         sheet = os.path.join(out, SHEET)
         contact_sheet(train, sheet)
-        say(f"wrote {sheet}, {_size(os.path.getsize(sheet))}")
+        say(f"wrote {sheet}, {size(os.path.getsize(sheet))}")
     print("\nFeatures of the dataset")
-    _table([(name, _feature(feature)) for name, feature in dataset["train"].features.items()])
+    table([(name, _feature(feature)) for name, feature in dataset["train"].features.items()])
     python = f'{_command("python")} -c "import mlstac_hf; print(mlstac_hf.{{}})"'
     address = repr(out)
     print("\nTry next")
@@ -225,37 +216,37 @@ def _info(arguments: argparse.Namespace) -> int:
 
 
 def _describe(facts: Mapping[str, Any]) -> None:
-    print(_printable(facts["title"] or facts["id"] or "(no title)"))
+    print(printable(facts["title"] or facts["id"] or "(no title)"))
     if facts["description"]:
-        print(textwrap.fill(_printable(facts["description"], 1000), _WIDTH))
+        print(textwrap.fill(printable(facts["description"], 1000), _WIDTH))
     about = {
         "id": facts["id"],
         "task": ", ".join(facts["task"]),
         "licence": facts["license"],
         "sensor": facts["sensor"],
-        "size": None if facts["nbytes"] is None else _size(facts["nbytes"]),
+        "size": None if facts["nbytes"] is None else size(facts["nbytes"]),
     }
     print()
-    _table([(name, _printable(value or "-")) for name, value in about.items()])
+    table([(name, printable(value or "-")) for name, value in about.items()])
     if facts["splits"]:
         print("\nSplits")
         counts = [
-            (_printable(name), _number(split["declared"]), _number(split["found"]), _size(split["nbytes"]))
+            (printable(name), number(split["declared"]), number(split["found"]), size(split["nbytes"]))
             for name, split in facts["splits"].items()
         ]
-        _table([("", "declared", "found", "size"), *counts], right=(1, 2, 3))
+        table([("", "declared", "found", "size"), *counts], right=(1, 2, 3))
     if facts["bands"]:
         print("\nBands" + ("" if facts["band_axis"] is None else f" (axis {facts['band_axis']} of input)"))
-        _table(_capped([_band(band) for band in facts["bands"]]), right=(0,))
+        table(capped([_band(band) for band in facts["bands"]]), right=(0,))
     if facts["labels"]:
         print("\nLabels")
-        _table(_capped([(str(value), _printable(name)) for name, value in facts["labels"].items()]), right=(0,))
+        table(capped([(str(value), printable(name)) for name, value in facts["labels"].items()]), right=(0,))
     if facts["first_sample"]:
         sample = facts["first_sample"]
-        print(f"\nFirst sample of {_printable(sample['split'])}")
+        print(f"\nFirst sample of {printable(sample['split'])}")
         rows = [(name, _tensor(tensor)) for name, tensor in sample["tensors"].items()]
         rows += [(key, _value(value)) for key, value in sample["metadata"].items()]
-        _table(_capped([(_printable(key, 30), _printable(value, 60)) for key, value in rows]))
+        table(capped([(printable(key, 30), printable(value, 60)) for key, value in rows]))
 
 
 def _tensor(tensor: Mapping[str, Any]) -> str:
@@ -264,7 +255,7 @@ def _tensor(tensor: Mapping[str, Any]) -> str:
 
 def _value(value: object) -> str:
     if isinstance(value, list):  # a geotransform
-        return ", ".join(f"{number:.9g}" for number in value)
+        return ", ".join(f"{part:.9g}" for part in value)
     return "-" if value is None else str(value)
 
 
@@ -273,45 +264,4 @@ def _band(band: Mapping[str, Any]) -> tuple[str, ...]:
         f"{name} {band[key]:g} {band.get('unit', '')}".rstrip() if band.get(key) is not None else ""
         for name, key in (("centre", "center_wavelength"), ("width", "full_width_half_max"))
     )
-    return (_number(band.get("index")), *map(_printable, (band["name"], band.get("common_name", ""), centre, width)))
-
-
-def _capped(rows: Sequence[tuple[str, ...]]) -> list[tuple[str, ...]]:
-    if len(rows) <= _MOST_ROWS:
-        return list(rows)
-    return [*rows[:_MOST_ROWS], ("", f"and {len(rows) - _MOST_ROWS} more")]
-
-
-def _table(rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> None:
-    """Columns as wide as they need to be, two spaces apart; those in `right` are flush right."""
-    widths = [max(len(row[column]) for row in rows if column < len(row)) for column in range(max(map(len, rows)))]
-    for row in rows:
-        cells = (
-            cell.rjust(widths[column]) if column in right else cell.ljust(widths[column])
-            for column, cell in enumerate(row)
-        )
-        print(("  " + "  ".join(cells)).rstrip())
-
-
-def _number(value: int | None) -> str:
-    return "-" if value is None else f"{value:,}"
-
-
-def _size(nbytes: int | None) -> str:
-    """`1.4 MB`, in powers of ten as disks are sold."""
-    if nbytes is None:
-        return "-"
-    size, unit = float(nbytes), "B"
-    for larger in ("kB", "MB", "GB", "TB"):
-        if size < 1000:  # noqa: PLR2004 - the step from unit to unit
-            break
-        size, unit = size / 1000, larger
-    return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
-
-
-def _printable(text: object, longest: int | None = _LONGEST) -> str:
-    """A text out of a collection, fit for a terminal: no control characters, no end without end."""
-    clean = "".join(
-        c if c.isprintable() or (longest is None and c == "\n") else "\N{REPLACEMENT CHARACTER}" for c in str(text)
-    )
-    return clean if longest is None or len(clean) <= longest else clean[: longest - 3] + "..."
+    return (number(band.get("index")), *map(printable, (band["name"], band.get("common_name", ""), centre, width)))

@@ -15,7 +15,7 @@ from safetensors.numpy import save
 
 import mlstac_hf
 from mlstac_hf import MissingExtraError, StoreError
-from mlstac_hf._cli import _code, _command, _feature, _printable, _size, main
+from mlstac_hf._cli import _code, _command, _feature, main
 from mlstac_hf._demo import make_collection
 from mlstac_hf._spec import encode_name
 
@@ -309,21 +309,3 @@ class TestDemo:
         assert _feature(Array2D((2, 3), "uint8")) == "Array2D (2, 3) uint8"
         assert _feature(Value("string")) == "Value string"
         assert _feature(ClassLabel(names=["a"])) == "ClassLabel int64"
-
-
-@pytest.mark.parametrize(
-    ("nbytes", "text"),
-    [(None, "-"), (0, "0 B"), (999, "999 B"), (1000, "1.0 kB"), (1_449_000, "1.4 MB"), (10**15, "1000.0 TB")],
-)
-def test_sizes(nbytes, text):
-    assert _size(nbytes) == text
-
-
-def test_printable():
-    assert _printable("Žatecko") == "Žatecko"
-    assert (
-        _printable("a\x1b[31m\r\nb")
-        == "a\N{REPLACEMENT CHARACTER}[31m\N{REPLACEMENT CHARACTER}\N{REPLACEMENT CHARACTER}b"
-    )
-    assert _printable("x" * 300, None) == "x" * 300
-    assert _printable("x" * 300) == "x" * 197 + "..."
