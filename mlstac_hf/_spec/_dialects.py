@@ -1,26 +1,22 @@
 """Every spelling of `main.json` seen in the wild, read into one set of fields.
 
-Owns: which keys mean what, in files of mlstac 0.0.12, 0.0.23, 0.1.x and by hand. Leaves to others: the
-fields themselves (`_parts`), files (`stores`). A part that cannot be read is left out and named in
-`problems`; it never hides the rest. Formats: docs/formats.md.
+Owns: which keys mean what, in files of mlstac 0.0.12, 0.0.23, 0.1.x and by hand. Leaves to others: splits
+(`_dialect_splits`), the fields themselves (`_parts`), files (`stores`). A part that cannot be read is left out and
+named in `problems`; it never hides the rest. Formats: docs/formats.md.
 """
 
 from __future__ import annotations
 
-import math
-import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from pydantic import ValidationError
 
-from mlstac_hf._spec._names import MAX_SAMPLES
+from mlstac_hf._spec._dialect_splits import SPLIT_KEYS, both, read_splits
 from mlstac_hf._spec._parts import (
     ANNOTATION_KEYS,
     Annotations,
     Band,
-    Catalog,
-    DataFile,
     Dimension,
     Document,
     Extent,
@@ -29,19 +25,6 @@ from mlstac_hf._spec._parts import (
     Provider,
     check_labels,
 )
-
-_SPLIT_NAMES = {"val": "validation", "valid": "validation"}
-_PLAIN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}", re.ASCII)
-_CATALOG_KEYS = frozenset(
-    {"name", "n_items", "n_samples", "link", "url", "data_files", "data_checksum", "data_descriptions", "metadata_file"}
-)
-_DEFAULT_SPLITS = ("train", "validation", "test")
-
-
-def both(name: str) -> tuple[str, str]:
-    """The two spellings of an ML-STAC key; where both are present the colon wins."""
-    return f"ml:{name}", f"ml_{name}"
-
 
 SPELLINGS: dict[str, tuple[str, ...]] = {
     "id": ("id",),
@@ -67,11 +50,7 @@ SPELLINGS: dict[str, tuple[str, ...]] = {
     "discussion_url": both("discussion_url"),
     "extent": ("extent",),
     "links": ("links",),
-    "splits": (
-        *(key for split in (*_DEFAULT_SPLITS, "val") for key in (*both(split), split)),
-        "catalog",
-        *both("catalog"),
-    ),
+    "splits": SPLIT_KEYS,
     "annotations": ANNOTATION_KEYS,
 }
 """The keys of the document that each field of a Collection may be spelled with, the preferred first."""
@@ -238,81 +217,6 @@ def _annotations(document: Any) -> Annotations:
     return Annotations(**{key: document[key] for key in ANNOTATION_KEYS if document.get(key) is not None})
 
 
-def read_count(value: Any) -> int | None:
-    """A sample count that can be meant; None for what cannot, such as -1, NaN, "many" or 10^400."""
-    if isinstance(value, str) and value.strip().isdecimal() and len(value) < 20:  # noqa: PLR2004
-        value = int(value)
-    if isinstance(value, float) and math.isfinite(value) and value == int(value):
-        value = int(value)
-    if isinstance(value, bool) or not isinstance(value, int):
-        return None
-    return value if 0 <= value <= MAX_SAMPLES else None
-
-
-def _splits(document: Any) -> dict[str, Catalog]:
-    """Splits in canonical order, under canonical names; what is null or unreadable is not there."""
-    found: dict[str, Catalog] = {}
-    for name, entry in _declared(document):
-        if isinstance(entry, str) and "/" in entry and name in _DEFAULT_SPLITS:  # nothing but the link
-            entry = {"link": entry}  # noqa: PLW2901 - the same entry, spelled out
-        if isinstance(entry, Mapping) and name not in found and _PLAIN_NAME.fullmatch(name):
-            found[name] = _catalog(name, entry)
-    known = [name for name in _DEFAULT_SPLITS if name in found]
-    return {name: found[name] for name in [*known, *(name for name in found if name not in known)]}
-
-
-def _declared(document: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    catalogs = [document.get(key) for key in (*both("catalog"), "catalog")]
-    for split in (*_DEFAULT_SPLITS, "val"):
-        name = _SPLIT_NAMES.get(split, split)
-        for key in (*both(split), split):
-            yield name, document.get(key)
-    for catalog in catalogs:
-        if isinstance(catalog, Mapping):
-            for key, entry in catalog.items():
-                split = str(key).removeprefix("ml:").removeprefix("ml_")
-                yield _SPLIT_NAMES.get(split, split), entry
-
-
-def _catalog(name: str, entry: Mapping[str, Any]) -> Catalog:
-    links = (entry.get("link"), entry.get("url"))
-    claims = [claim for claim in (entry.get("n_items"), entry.get("n_samples")) if claim is not None]
-    count = next((count for count in map(read_count, claims) if count is not None), None)
-    files = entry.get("data_files")
-    files = [files] if isinstance(files, str) else files if isinstance(files, list) else []
-    sizes, notes = (_column(entry.get(key)) for key in ("data_checksum", "data_descriptions"))
-    return Catalog(
-        name=name,
-        n_items=count,
-        misstated=_claim(claims[0]) if claims and count is None else None,
-        link=next((link for link in links if isinstance(link, str) and link.strip()), None),
-        data_files=tuple(
-            DataFile(
-                href=href,
-                nbytes=read_count(sizes.get(i)),
-                description=note if isinstance(note := notes.get(i), str) else None,
-            )
-            for i, href in enumerate(files)
-            if isinstance(href, str)
-        ),
-        metadata_file=path if isinstance(path := entry.get("metadata_file"), str) else None,
-        **{key: value for key, value in entry.items() if key not in _CATALOG_KEYS},
-    )
-
-
-def _claim(value: Any) -> str:
-    """A claim for a message, whatever its length."""
-    try:
-        text = str(value)
-    except ValueError:  # an integer of more digits than Python prints
-        text = f"an integer of {value.bit_length()} bits"
-    return text if len(text) <= 40 else f"{text[:20]}… ({len(text)} characters)"  # noqa: PLR2004 - a line
-
-
-def _column(values: Any) -> dict[int, Any]:
-    return dict(enumerate(values)) if isinstance(values, list) else {}
-
-
 _READERS: dict[str, Callable[[Any], Any]] = {
     "keywords": _texts,
     "task": _texts,
@@ -328,5 +232,5 @@ _READERS: dict[str, Callable[[Any], Any]] = {
     "links": _links,
     "extent": _extent,
     "annotations": _annotations,
-    "splits": _splits,
+    "splits": read_splits,
 }

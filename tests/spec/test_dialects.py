@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mlstac_hf import Band, Collection
-from mlstac_hf._spec._dialects import read_count
+from mlstac_hf._spec._dialect_splits import read_count
 
 COUNTS = {"train": 24, "validation": 8, "test": 6}
 
