@@ -19,9 +19,12 @@ _STANDARD = ("train", "validation", "test")
 _SPLIT_NAMES = {"val": "validation", "valid": "validation"}
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}", re.ASCII)
 _CATALOG_KEYS = frozenset(
-    {"name", "n_items", "n_samples", "link", "url", "data_files", "data_checksum", "data_descriptions", "metadata_file"}
+    {
+        *("name", "n_items", "n_samples", "misstated", "link", "url", "metadata_file"),
+        *("data_files", "data_checksum", "data_descriptions"),
+    }
 )
-"""Of an entry, those read into fields of a Catalog; the others are kept as they are."""
+"""Of an entry, those that are or become fields of a Catalog; the others are kept as they are."""
 _LONGEST_COUNT = 19
 """Characters of a count that is spelled as text; what is longer is no count, and costs no time to parse."""
 

@@ -81,6 +81,17 @@ def test_null_and_odd_splits_are_not_there_and_do_not_hide_the_others():
     assert list(splits) == ["train"]
 
 
+@pytest.mark.parametrize("key", ["misstated", "name", "n_samples", "url"])
+def test_a_key_that_is_named_like_a_field_of_ours_hides_no_split(key):
+    collection = read({"ml:train": entry(2) | {key: "x"}, "ml:test": entry(1)})
+    assert [(split.name, split.n_items, split.misstated) for split in collection.splits.values()] == [
+        ("train", 2, None),
+        ("test", 1, None),
+    ]
+    assert collection.to_dict()["ml:train"][key] == "x"
+    assert not collection._problems
+
+
 def test_a_publishers_own_split_is_kept_after_the_standard_ones():
     assert list(read({"catalog": {"holdout-2020": entry(3), "test": entry(1)}}).splits) == ["test", "holdout-2020"]
 
