@@ -85,7 +85,7 @@ def make_scene(rng: np.random.Generator, size: int, day: int, latitude: float, c
     _fields(land)
     _forest(land)
     kind = rng.choice(["river", "lake", "both", "dry"], p=[0.38, 0.27, 0.1, 0.25])
-    if rng.random() < 0.62:  # noqa: PLR2004 - most tiles show some houses
+    if rng.random() < 0.62:  # most tiles show some houses
         _village(land)
     if kind in ("river", "both"):
         _river(land)
@@ -153,7 +153,7 @@ def _forest(land: _Land) -> None:
 def _village(land: _Land) -> None:
     """Houses in gardens on both sides of a street, which runs on through the fields."""
     rng, day = land.rng, land.day
-    turned = rng.random() < 0.5  # noqa: PLR2004 - either way
+    turned = rng.random() < 0.5  # either way
     along, across = (land.across, land.along) if turned else (land.along, land.across)
     reach = land.size * CELL_M
     offset = rng.uniform(-0.25, 0.25) * reach
@@ -173,11 +173,11 @@ def _village(land: _Land) -> None:
     dice = rng.random((6, 64, 64)).astype(np.float32)[:, row % 64, plot % 64]
     middle = np.abs(along_m - (plot + 0.5) * plot_m - 3 * (dice[0] - 0.5)) < 5 + 5 * dice[1]
     deep = np.abs(across_m - (row + 0.5) * row_m - 8 * (dice[2] - 0.5)) < 5 + 4 * dice[3]
-    houses = village & middle & deep & (dice[4] < 0.86)  # noqa: PLR2004 - some plots are empty
+    houses = village & middle & deep & (dice[4] < 0.86)  # some plots are empty
     shade = 0.8 + 0.4 * dice[3]
-    land.paint(houses, np.where(dice[5] < 0.7, ground.RED_ROOF, ground.GREY_ROOF) * shade, height_m=7)  # noqa: PLR2004
-    street = np.abs(across_m) < 4.5  # noqa: PLR2004 - half the width of a road with its verges, metres
-    lanes = village & (np.abs((along_m - centre) % 140 - 70) < 2.5)  # noqa: PLR2004 - a side street every 140 m
+    land.paint(houses, np.where(dice[5] < 0.7, ground.RED_ROOF, ground.GREY_ROOF) * shade, height_m=7)
+    street = np.abs(across_m) < 4.5  # half the width of a road with its verges, metres
+    lanes = village & (np.abs((along_m - centre) % 140 - 70) < 2.5)  # a side street every 140 m
     land.paint(street | lanes, ground.ROAD, BUILT_UP)
 
 
@@ -193,7 +193,7 @@ def _river(land: _Land) -> None:
     slope = wind / length * 2 * np.pi * np.cos(turn + phase)
     distance = np.abs(land.across - middle) / np.sqrt(1 + slope**2) * CELL_M
     half = rng.uniform(14, 36) * (1 + 0.12 * noise(rng, land.size, 3.8))
-    trees = half + rng.uniform(0, 26) * (0.35 + 0.65 * (noise(rng, land.size, 2.6) > -0.1))  # noqa: PLR2004
+    trees = half + rng.uniform(0, 26) * (0.35 + 0.65 * (noise(rng, land.size, 2.6) > -0.1))
     bank = (distance < trees) & (land.classes != BUILT_UP)
     land.paint(bank, _trees(land, broadleaf=1.0), FOREST, height_m=14)
     _speckle(land, bank, 0.14)

@@ -133,7 +133,7 @@ def register() -> None:
 
 def _check_installed() -> None:
     try:
-        import datasets  # noqa: F401
+        import datasets  # noqa: F401 - only whether it can be imported
     except ImportError:
         raise MissingExtraError(
             "this needs Hugging Face datasets, which is not installed. Install it with: pip install 'mlstac-hf[hf]' "
