@@ -7,7 +7,6 @@ streamed dataset knows them.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -25,7 +24,6 @@ from mlstac_hf._load import warn_skipped
 from mlstac_hf._reading import Source, read_batch
 
 register_formats()
-logger = logging.getLogger(__name__)
 
 _patched_for_streaming = True
 """Told to `datasets`, which would else put streaming versions of `open` and of scipy's readers into this
