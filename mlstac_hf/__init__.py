@@ -16,6 +16,7 @@ from mlstac_hf._errors import (
     UnknownNameError,
     UnsupportedDtypeError,
 )
+from mlstac_hf._formats import Payload, TensorForm, register_decoder
 from mlstac_hf._hf import load_dataset, register
 from mlstac_hf._load import Metadata, Split, load
 from mlstac_hf._reading import open_collection
@@ -37,10 +38,12 @@ __all__ = [
     "Metadata",
     "MissingExtraError",
     "MissingSampleError",
+    "Payload",
     "SampleError",
     "SchemaMismatchError",
     "Split",
     "StoreError",
+    "TensorForm",
     "UnknownNameError",
     "UnsupportedDtypeError",
     "__version__",
@@ -48,4 +51,5 @@ __all__ = [
     "load_dataset",
     "open_collection",
     "register",
+    "register_decoder",
 ]

@@ -32,7 +32,7 @@ from mlstac_hf._errors import (
 from mlstac_hf._hf import load_dataset
 from mlstac_hf._info import facts_of
 from mlstac_hf._load import load
-from mlstac_hf._reading import open_collection
+from mlstac_hf._reading import Selection, open_collection
 from mlstac_hf._terminal import capped, number, printable, size, table
 from mlstac_hf._version import __version__
 
@@ -81,6 +81,9 @@ def _parser() -> argparse.ArgumentParser:
     info.add_argument("address", metavar="ADDRESS", help="a path, a URL of main.json, user/repo, or any fsspec URL")
     info.add_argument("--json", action="store_true", help="print one JSON object")
     info.add_argument("--revision", metavar="REV", help="branch, tag or commit of a Hub repository")
+    info.add_argument("--filter", metavar="CQL2", help='count the samples that meet this, such as "cloud < 20"')
+    info.add_argument("--bbox", metavar="W,S,E,N", help="count those that meet this box, in degrees")
+    info.add_argument("--datetime", metavar="TIMES", help="count those in this interval, such as 2018-01-01/2020-12-31")
     info.add_argument("--trust-links", action="store_true", help="follow links that lead out of the collection")
     info.set_defaults(run=_info)
     return parser
@@ -205,7 +208,9 @@ def _feature(feature: Any) -> str:
 
 def _info(arguments: argparse.Namespace) -> int:
     collection = open_collection(arguments.address, revision=arguments.revision, trust_links=arguments.trust_links)
-    facts = {"address": arguments.address, **facts_of(collection)}
+    asked = {"filter": arguments.filter, "bbox": arguments.bbox, "datetime": arguments.datetime}
+    selection = Selection(**asked) if any(asked.values()) else None
+    facts = {"address": arguments.address, **facts_of(collection, selection)}
     if arguments.json:
         print(json.dumps(facts, indent=2))
     else:
@@ -230,11 +235,13 @@ def _describe(facts: Mapping[str, Any]) -> None:
     table([(name, printable(value or "-")) for name, value in about.items()])
     if facts["splits"]:
         print("\nSplits")
+        columns = ("declared", "found", "nbytes", "selected", "selected_nbytes")
+        shown = [name for name in columns if any(name in split for split in facts["splits"].values())]
         counts = [
-            (printable(name), number(split["declared"]), number(split["found"]), size(split["nbytes"]))
+            (printable(name), *((size if "nbytes" in column else number)(split.get(column)) for column in shown))
             for name, split in facts["splits"].items()
         ]
-        table([("", "declared", "found", "size"), *counts], right=(1, 2, 3))
+        table([("", *(name.replace("nbytes", "size").replace("_", " ") for name in shown)), *counts], right=range(1, 6))
     if facts["bands"]:
         print("\nBands" + ("" if facts["band_axis"] is None else f" (axis {facts['band_axis']} of input)"))
         table(capped([_band(band) for band in facts["bands"]]), right=(0,))
@@ -247,10 +254,22 @@ def _describe(facts: Mapping[str, Any]) -> None:
         rows = [(name, _tensor(tensor)) for name, tensor in sample["tensors"].items()]
         rows += [(key, _value(value)) for key, value in sample["metadata"].items()]
         table(capped([(printable(key, 30), printable(value, 60)) for key, value in rows]))
+        if sample["planes"]:
+            _describe_planes(sample["planes"], facts["address"])
 
 
 def _tensor(tensor: Mapping[str, Any]) -> str:
     return f"{tensor['dtype']} ({', '.join(map(str, tensor['shape']))})" if "shape" in tensor else str(tensor["dtype"])
+
+
+def _describe_planes(planes: Mapping[str, Any], address: str) -> None:
+    """What planes a raster has, and what to type where none of them is the target yet."""
+    last = planes["count"] - 1
+    if planes["target"]:
+        print(f"\nThe raster has planes 0 to {last}; the target is {', '.join(map(str, planes['target']))}.")
+    elif last:
+        print(f"\nThe raster has planes 0 to {last}, all of them input. If some are the target, say which:")
+        print(f"  mlstac_hf.load({address!r}, target=[{last}])")
 
 
 def _value(value: object) -> str:

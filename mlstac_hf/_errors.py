@@ -22,6 +22,7 @@ from __future__ import annotations
 
 import sys
 import warnings
+from collections.abc import Sequence
 
 __all__ = [
     "CollectionError",
@@ -107,6 +108,16 @@ def warn(message: str) -> None:
     while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] in _PASSED_OVER:
         frame, level = frame.f_back, level + 1
     warnings.warn(message, CollectionWarning, stacklevel=level)
+
+
+_MOST_NAMED = 10
+
+
+def warn_skipped(errors: Sequence[str]) -> None:
+    """Tell which samples were left out."""
+    shown = "\n  ".join(errors[:_MOST_NAMED])
+    more = f"\n  and {len(errors) - _MOST_NAMED} more" if len(errors) > _MOST_NAMED else ""
+    warn(f"{len(errors)} bad samples left out:\n  {shown}{more}")
 
 
 class CollectionWarning(UserWarning):

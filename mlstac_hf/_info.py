@@ -1,7 +1,7 @@
 """What can be said of a collection without reading it through, JSON-ready.
 
-Owns: which facts these are. Leaves to others: how they are shown (`_cli`), the collection and its samples
-(`reading`).
+Owns: which facts these are. Leaves to others: how they are shown (`_cli`, `_terminal`), the collection and its
+samples (`reading`).
 """
 
 from __future__ import annotations
@@ -10,21 +10,27 @@ from datetime import datetime
 from typing import Any
 
 from mlstac_hf._errors import CollectionError, LinkRefusedError, SampleError
-from mlstac_hf._reading import Source, open_split
+from mlstac_hf._formats import RASTER
+from mlstac_hf._reading import SampleHead, Selection, Source, nbytes_of, open_split, select, whole_of
 from mlstac_hf._spec import Collection, format_datetime
 
 _DESCRIBED = ("id", "title", "description", "license", "task", "sensor", "labels", "band_axis")
 
 
-def facts_of(collection: Collection) -> dict[str, Any]:
+def facts_of(collection: Collection, selection: Selection | None = None) -> dict[str, Any]:
     """The facts of an open collection; of its samples only the first is opened.
+
+    Args:
+        collection: an open one.
+        selection: which samples to count besides; headers are looked at where that takes it.
 
     Returns:
         `id`, `title`, `description`, `license`, `task`, `sensor`, `labels`, `band_axis`, `bands`; `splits`, by name
         how many samples are `declared` and how many were `found`, and their `nbytes` as stored; `nbytes` of
-        all; `first_sample` with its `split`, `tensors` (dtype and shape; dtype `text` where a text takes a
-        tensor's place) and `metadata`; `problems`, a message for each split that cannot be read. What is not
-        known without asking for every sample is None.
+        all; with a selection, how many samples are `selected` and their `selected_nbytes`; `first_sample` with its
+        `split`, `tensors` (dtype and shape; dtype `text` where a text takes a tensor's place), `metadata` and, of a
+        raster, its `planes`: their `count` and which are the `target`; `problems`, a message for each split that
+        cannot be read. What is not known without asking for every sample is None.
 
     Raises:
         StoreError: the network or disk failed.
@@ -38,6 +44,8 @@ def facts_of(collection: Collection) -> dict[str, Any]:
         try:
             source = open_split(collection, name)
             splits[name] |= _counted(source)
+            if selection is not None:
+                splits[name] |= _selected(select(collection, name, selection))
             first_sample = first_sample or _first_sample(source)
         except (CollectionError, LinkRefusedError, SampleError) as error:
             problems.append(str(error))
@@ -53,9 +61,13 @@ def facts_of(collection: Collection) -> dict[str, Any]:
 
 def _counted(source: Source) -> dict[str, int | None]:
     """Number and size of the files, where the folder could be listed."""
-    if len(source) and source.nbytes(0) is None:
-        return {}
-    return {"found": len(source), "nbytes": _sum([source.nbytes(index) for index in range(len(source))])}
+    nbytes = nbytes_of(source)
+    return {} if nbytes is None else {"found": len(source), "nbytes": nbytes}
+
+
+def _selected(source: Source) -> dict[str, int | None]:
+    count, nbytes = whole_of(source)
+    return {"found": count, "nbytes": nbytes, "selected": len(source), "selected_nbytes": nbytes_of(source)}
 
 
 def _first_sample(source: Source) -> dict[str, Any] | None:
@@ -70,7 +82,17 @@ def _first_sample(source: Source) -> dict[str, Any] | None:
             tensor = head.tensors[name]
             tensors[name] = {"dtype": tensor.dtype.name, "shape": list(tensor.shape)}
     metadata = {key: _plain(value) for key, value in source.metadata(0, head).items()}
-    return {"split": source.split, "tensors": tensors, "metadata": metadata}
+    return {"split": source.split, "tensors": tensors, "metadata": metadata, "planes": _planes(head)}
+
+
+def _planes(head: SampleHead) -> dict[str, Any] | None:
+    """Which planes a raster has, and which of them are the target; None of what is no raster."""
+    piece = head.pieces.get("input")
+    if piece is None or piece.stored != RASTER:
+        return None
+    target = head.pieces.get("target")
+    own = target is not None and target.stored == RASTER and target.planes
+    return {"count": piece.total, "target": list(own or ())}
 
 
 def _sum(sizes: list[int | None]) -> int | None:

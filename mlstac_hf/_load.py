@@ -7,15 +7,30 @@ Owns: how a split is indexed, sliced and iterated, and its metadata. Leaves to o
 from __future__ import annotations
 
 import operator
+import os
 from collections.abc import Iterator, Sequence
 from typing import Any, Literal
 
 import numpy as np
 
-from mlstac_hf._errors import BAD_SAMPLE, UnknownNameError, warn
+from mlstac_hf._errors import BAD_SAMPLE, UnknownNameError, warn_skipped
 from mlstac_hf._frameworks import FRAMEWORKS
 from mlstac_hf._frameworks import framework as framework_named
-from mlstac_hf._reading import Address, PlaneNames, Source, open_collection, open_split, planes_of, read_batch
+from mlstac_hf._reading import (
+    Address,
+    BBox,
+    DatetimeLike,
+    Filter,
+    Normalize,
+    PlaneNames,
+    Scale,
+    Selection,
+    Source,
+    Types,
+    open_collection,
+    read_batch,
+    select,
+)
 from mlstac_hf._spec import Collection
 
 OnError = Literal["raise", "skip"]
@@ -29,14 +44,24 @@ def load(
     *,
     split: str = "train",
     columns: Sequence[str] | None = None,
+    bands: PlaneNames | None = None,
     target: PlaneNames | None = None,
+    filter: Filter | None = None,  # noqa: A002 - the name STAC API and pystac-client have for it
+    bbox: BBox | None = None,
+    intersects: Any = None,
+    datetime: DatetimeLike | None = None,
     limit: int | None = None,
+    types: Types | None = None,
+    scale: Scale | None = None,
+    crop: bool = False,
+    normalize: Normalize | None = None,
+    splits: str | os.PathLike[str] | None = None,
     on_error: OnError = "raise",
     trust_links: bool = False,
     revision: str | None = None,
     token: str | None = None,
     storage_options: dict[str, Any] | None = None,
-    cache_dir: str | None = None,  # noqa: ARG001 - one of the arguments that all entry points share
+    cache_dir: str | None = None,
 ) -> Split:
     """Open one split of a collection as a read-only sequence of samples.
 
@@ -50,16 +75,35 @@ def load(
             (`gpu`, `gpu:1`). numpy knows `cpu` only.
         split: `train`, `validation`, `test`, or another name the collection has.
         columns: the tensors to read, such as `["input"]`. Default: all a sample has.
-        target: planes of a raster that are the target, as 0-based indices or band names: `[13]` or `"CM1"`.
-            Default: as the collection declares, else none, and a raster is `input`, whole.
-        limit: only the first so many samples.
+        bands: bands of `input` in the order wanted, by name, common name or 0-based index: `["red", "nir"]`,
+            `[3, 7]`. An index counts the stored planes, before a target is taken from them. Only these are read
+            where the files allow it. Default: all.
+        target: planes of a raster that are the target, as 0-based indices or band names: `[13]` or `"CM1"`;
+            always `(1, H, W)` for one. Default: as the collection declares, else none, and a raster is `input`, whole.
+        filter: CQL2 text or JSON over the metadata, such as `"label_type = 'high' AND proj_shape = 509"`. Nulls
+            count as in SQL. In the sample layout keys are text; see `types`.
+        bbox: west, south, east, north in degrees (WGS84); west > east crosses the antimeridian. Samples whose
+            footprint, or centre where only that is known, meets it.
+        intersects: a GeoJSON geometry (mapping, text, or an object with `__geo_interface__`) in place of `bbox`.
+        datetime: an instant or interval as STAC writes it: `"2018"`, `"2018-06-05"`, `"2018-01-01/2020-12-31"`,
+            `"2020-01-01/.."`; both ends included, UTC.
+        limit: at most so many samples, the first that meet all conditions.
+        types: types in which `filter` compares columns, such as `{"forest_fraction": float}`; a column declared
+            `"datetime"` also tells the time of a sample where nothing else does.
+        scale: `True` for physical values by the collection's scale and offset, a factor, or a list of one a band
+            (of those that are read). `input` becomes float32.
+        crop: cut the padding off images, by their `proj_shape`; the geotransform moves along.
+        normalize: `"collection"` for `input` minus the mean over the standard deviation of each band over the training
+            split, in float32: the numbers stored in the collection, or computed once and kept. Goes before `scale`.
+        splits: a folder that `resplit` wrote; `split` is then one of its splits.
         on_error: `raise` a bad sample's error when it is asked for, or `skip` it in slices, lists and
             iteration, with a warning that names it. Asked for alone, it raises in both cases.
         trust_links: follow links of the collection that are otherwise refused.
         revision: branch, tag or commit of a Hub repository.
         token: for private http and Hub addresses.
         storage_options: for the fsspec filesystem of the address.
-        cache_dir: accepted as everywhere; `load` reads in place and caches nothing.
+        cache_dir: where indexes of metadata and statistics are kept, in place of the platform's cache folder of the
+            user. Samples are read in place and never cached.
 
     Returns:
         Split: `split[i]` is a dict of tensors, arrays as stored (images `(C, H, W)`, series
@@ -69,7 +113,9 @@ def load(
     Raises:
         CollectionNotFoundError: nothing at `address`, or no samples of this split.
         InvalidCollectionError: `main.json` cannot be read.
-        UnknownNameError: no such split; the message lists those there are.
+        UnknownNameError: no such split, band or column; the message lists those there are.
+        ValueError: an argument that means nothing here: a filter that is no CQL2 or compares text with numbers, a scale
+            the collection does not declare, …
         LinkRefusedError: the samples lie where the collection may not lead.
         MissingExtraError: the framework is not installed; the message is the line that installs it.
         StoreError: the network or disk failed.
@@ -83,20 +129,35 @@ def load(
     """
     if on_error not in ("raise", "skip"):
         raise ValueError(f'expected on_error to be "raise" or "skip", got {on_error!r}')
-    if limit is not None and (not isinstance(limit, int) or limit < 0):
-        raise ValueError(f"expected limit to be a whole number, 0 or more, got {limit!r}")
+    selection = Selection(
+        bands=bands,
+        target=target,
+        filter=filter,
+        bbox=bbox,
+        intersects=intersects,
+        datetime=datetime,
+        limit=limit,
+        types=types,
+        scale=scale,
+        crop=crop,
+        normalize=normalize,
+    )
     if columns is not None and not columns:
         raise ValueError("expected columns to name at least one column, got none")
     framework_named(framework)
     collection = open_collection(
-        address, revision=revision, token=token, storage_options=storage_options, trust_links=trust_links
+        address,
+        revision=revision,
+        token=token,
+        storage_options=storage_options,
+        trust_links=trust_links,
+        splits=splits,
     )
-    source = open_split(collection, split, planes_of(collection, None, target))
-    count = len(source) if limit is None else min(limit, len(source))
+    source = select(collection, split, selection, skip=on_error == "skip", cache_dir=cache_dir)
     return Split(
         collection,
         source,
-        indices=range(count),
+        indices=range(len(source)),
         framework=framework,
         device=device,
         columns=(columns,) if isinstance(columns, str) else columns,
@@ -200,7 +261,8 @@ class Metadata:
         Returns:
             `id` (str), `crs` (`AUTHORITY:CODE`), `geotransform` (six floats, GDAL order),
             `start_datetime` and `end_datetime` (aware datetimes in UTC), each None where it is missing,
-            invented by the writer or unreadable; then the publisher's own keys, texts, sorted.
+            invented by the writer or unreadable; then the publisher's own keys, sorted: texts in the sample
+            layout, in their Parquet types in containers.
         """
         where = resolve(key, self._indices)
         if isinstance(where, int):
@@ -232,10 +294,3 @@ def resolve(key: Any, indices: Sequence[int]) -> Any:
     if not -len(indices) <= position < len(indices):
         raise IndexError(f"sample {position} of a split of {len(indices)}")
     return indices[position]
-
-
-def warn_skipped(errors: Sequence[str]) -> None:
-    """Tell which samples were left out."""
-    shown = "\n  ".join(errors[:10])
-    more = f"\n  and {len(errors) - 10} more" if len(errors) > 10 else ""  # noqa: PLR2004
-    warn(f"{len(errors)} bad samples left out:\n  {shown}{more}")

@@ -43,3 +43,11 @@ def real_data():
     if not folder.is_dir():
         pytest.skip("needs ../shared/data")
     return folder
+
+
+@pytest.fixture(autouse=True)
+def _cache_of_its_own(tmp_path_factory, monkeypatch):
+    """What is kept between calls, kept for one test."""
+    folder = tmp_path_factory.mktemp("cache")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(folder))  # of processes that a test starts
+    monkeypatch.setattr("platformdirs.user_cache_path", lambda *_: folder)

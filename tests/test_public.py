@@ -38,10 +38,12 @@ def test_public_names_are_pinned():
         "Metadata",
         "MissingExtraError",
         "MissingSampleError",
+        "Payload",
         "SampleError",
         "SchemaMismatchError",
         "Split",
         "StoreError",
+        "TensorForm",
         "UnknownNameError",
         "UnsupportedDtypeError",
         "__version__",
@@ -49,6 +51,8 @@ def test_public_names_are_pinned():
         "load_dataset",
         "open_collection",
         "register",
+        "register_decoder",
+        "resplit",
     ]
 
 

@@ -178,6 +178,7 @@ def _main_json(samples: Sequence[int], size: int, seed: int) -> str:
                 split: Catalog(name=split, n_items=count, link=f"{split}/")
                 for split, count in zip(SPLITS, samples, strict=True)
             },
+            "annotations": {"scale": {"input": [1e-4]}},
             "providers": [{"name": "mlstac-hf", "roles": ["producer"], "description": "Drawn by `mlstac-hf demo`."}],
             "split_strategy": "by region",
             "stac_version": "1.0.0",

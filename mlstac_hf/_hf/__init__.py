@@ -6,12 +6,23 @@ does so when one of them is called, never before.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from mlstac_hf._errors import MissingExtraError
-from mlstac_hf._reading import Address, PlaneNames
+from mlstac_hf._reading import (
+    Address,
+    BBox,
+    DatetimeLike,
+    Filter,
+    Normalize,
+    PlaneNames,
+    Scale,
+    Selection,
+    Types,
+)
 
 if TYPE_CHECKING:
     import datasets
@@ -25,8 +36,18 @@ def load_dataset(
     streaming: bool = False,  # noqa: FBT001, FBT002 - as datasets.load_dataset has it
     *,
     columns: Sequence[str] | None = None,
+    bands: PlaneNames | None = None,
     target: PlaneNames | None = None,
+    filter: Filter | None = None,  # noqa: A002 - the name STAC API and pystac-client have for it
+    bbox: BBox | None = None,
+    intersects: Any = None,
+    datetime: DatetimeLike | None = None,
     limit: int | None = None,
+    types: Types | None = None,
+    scale: Scale | None = None,
+    crop: bool = False,
+    normalize: Normalize | None = None,
+    splits: str | os.PathLike[str] | None = None,
     on_error: Literal["raise", "skip"] = "raise",
     trust_links: bool = False,
     revision: str | None = None,
@@ -50,8 +71,18 @@ def load_dataset(
         streaming: yield rows as they are read and cache nothing. Features then come from all headers where
             the samples lie on this disk, and from the first sample elsewhere.
         columns: tensor and metadata columns to keep, in this order. Default: all.
-        target: planes of a raster that are the target; see `load`.
-        limit: only the first so many samples of each split.
+        bands: bands of `input`, in the order wanted.
+        target: planes of a raster that are the target.
+        filter: CQL2 text or JSON over the metadata, each split on its own.
+        bbox: west, south, east, north in degrees; samples that meet it.
+        intersects: a GeoJSON geometry in place of `bbox`.
+        datetime: an instant or interval as STAC writes it.
+        limit: at most so many samples of each split, the first that meet all conditions.
+        types: types in which `filter` compares columns; the dataset's own columns stay as they are.
+        scale: `True`, a factor, or a list of one a band: `input` in physical values, as float32.
+        crop: cut the padding off images.
+        normalize: `"collection"` for `input` minus the mean over the standard deviation. All of these as in `load`.
+        splits: a folder that `resplit` wrote, whose splits take the place of the collection's own.
         on_error: `raise` the error of a bad sample, or `skip` it, with a warning that names it.
         trust_links: follow links of the collection that are otherwise refused.
         revision: branch, tag or commit of a Hub repository.
@@ -64,14 +95,16 @@ def load_dataset(
     Returns:
         A Dataset, DatasetDict, IterableDataset or IterableDatasetDict. Columns: the tensors, then `id`,
         `crs`, `geotransform` (six float64, GDAL order, NaN when unknown), `start_datetime`, `end_datetime`
-        (ISO 8601 in UTC, null when unknown), then the publisher's own keys as text, sorted. The stored
+        (ISO 8601 in UTC, null when unknown), then the publisher's own keys, sorted: text in the sample layout, in their
+        Parquet types in containers. The stored
         dtype stands in each feature's `id`; `.with_format("mlstac_torch")`, `"mlstac_numpy"`,
         `"mlstac_tf"`, `"mlstac_jax"` and `"mlstac_paddle"` give it back.
 
     Raises:
         CollectionNotFoundError: nothing at `address`, or no samples of the split.
         InvalidCollectionError: `main.json` cannot be read.
-        UnknownNameError: no such split or column.
+        UnknownNameError: no such split, band or column.
+        ValueError: an argument that means nothing here; see `load`.
         CorruptSampleError, MissingSampleError: a bad sample, by name.
         SchemaMismatchError: samples differ in dtype or tensors, by name; `columns=` is the way round.
         LinkRefusedError: the samples lie where the collection may not lead.
@@ -87,8 +120,19 @@ def load_dataset(
     """
     if on_error not in ("raise", "skip"):
         raise ValueError(f'expected on_error to be "raise" or "skip", got {on_error!r}')
-    if limit is not None and (not isinstance(limit, int) or limit < 0):
-        raise ValueError(f"expected limit to be a whole number, 0 or more, got {limit!r}")
+    selection = Selection(
+        bands=bands,
+        target=target,
+        filter=filter,
+        bbox=bbox,
+        intersects=intersects,
+        datetime=datetime,
+        limit=limit,
+        types=types,
+        scale=scale,
+        crop=crop,
+        normalize=normalize,
+    )
     if columns is not None and not columns:
         raise ValueError("expected columns to name at least one column, got none")
     _check_installed()
@@ -101,13 +145,19 @@ def load_dataset(
         split,
         _load_dataset.Options(
             columns=[columns] if isinstance(columns, str) else columns and list(columns),
-            target=[target] if isinstance(target, int | str) else target and list(target),
-            limit=limit,
+            selection=selection,
             on_error=on_error,
         ),
-        {"revision": revision, "token": token, "storage_options": storage_options, "trust_links": trust_links},
+        {
+            "revision": revision,
+            "token": token,
+            "storage_options": storage_options,
+            "trust_links": trust_links,
+            "splits": splits,
+        },
         _load_dataset.Build(
             cache=Path(cache_dir or datasets.config.HF_DATASETS_CACHE).expanduser(),
+            notes=cache_dir,
             streaming=streaming,
             num_proc=num_proc,
             keep_in_memory=keep_in_memory,

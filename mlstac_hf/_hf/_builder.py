@@ -16,11 +16,10 @@ import pyarrow as pa
 from datasets.exceptions import DatasetGenerationError
 from tqdm.auto import tqdm
 
-from mlstac_hf._errors import MLSTACError
+from mlstac_hf._errors import MLSTACError, warn_skipped
 from mlstac_hf._hf._formatting import register_formats
 from mlstac_hf._hf._schema import MAX_ELEMENTS, Scan, Schema, chunks, joined, ranges
 from mlstac_hf._hf._tables import misfits, table_of
-from mlstac_hf._load import warn_skipped
 from mlstac_hf._reading import Source, read_batch
 
 register_formats()

@@ -14,20 +14,19 @@ import re
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import datasets
 
-from mlstac_hf._errors import CollectionNotFoundError, MLSTACError, SchemaMismatchError, StoreError, warn
+from mlstac_hf._errors import CollectionNotFoundError, MLSTACError, SchemaMismatchError, StoreError, warn, warn_skipped
 from mlstac_hf._hf._builder import MLSTAC, GenerationError, Job
 from mlstac_hf._hf._features import features_of
 from mlstac_hf._hf._schema import Scan, Schema, scan, unify
 from mlstac_hf._hf._splits import choose, is_joined, names_of
 from mlstac_hf._hf._staging import staged
-from mlstac_hf._load import warn_skipped
-from mlstac_hf._reading import Address, PlaneNames, Source, open_collection, open_split, origin_of, planes_of
+from mlstac_hf._reading import Address, Selection, Source, open_collection, origin_of, select
 from mlstac_hf._spec import Collection
 from mlstac_hf._stores import LocalStore
 from mlstac_hf._version import __version__
@@ -42,14 +41,13 @@ _OFFLINE = ("HF_HUB_OFFLINE", "HF_DATASETS_OFFLINE")
 class Options:
     """What was asked for besides the address, as far as it changes the rows."""
 
+    selection: Selection
     columns: Sequence[str] | None
-    target: PlaneNames | None
-    limit: int | None
     on_error: str
 
     def text(self) -> str:
         """For a cache key."""
-        return json.dumps(asdict(self), sort_keys=True)
+        return json.dumps([self.selection.text(), self.columns, self.on_error])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,6 +55,8 @@ class Build:
     """How datasets are made, which changes no row."""
 
     cache: Path
+    notes: str | None
+    """Where indexes and statistics are kept; None is the platform's cache folder."""
     streaming: bool
     num_proc: int | None
     keep_in_memory: bool
@@ -75,7 +75,7 @@ class Build:
 
 def load_dataset(address: Address, split: Any, options: Options, access: dict[str, Any], build: Build) -> Any:
     """See `mlstac_hf.load_dataset`; `access` goes on to `open_collection`."""
-    key = _digest(_known_as(address), str(access["revision"]), options.text())[:16]
+    key = _digest(_known_as(address), str(access["revision"]), str(access["splits"]), options.text())[:16]
     try:
         collection = open_collection(address, **access)
     except StoreError:
@@ -118,7 +118,6 @@ class _Request:
         self._options = options
         self._build = build
         self._key = key
-        self._planes = planes_of(collection, None, options.target)
         self._notes = LocalStore(build.cache / NAME / "schemas")
 
     def builders(self, names: Sequence[str], split: Any) -> dict[str, MLSTAC]:
@@ -128,7 +127,7 @@ class _Request:
             absent: list[MLSTACError] = []
             for name in names:
                 try:
-                    source = open_split(self._collection, name, self._planes)
+                    source = self._select(name)
                 except self._absences() as error:
                     absent.append(error)
                     continue
@@ -144,6 +143,10 @@ class _Request:
                 for part, schema in zip(parts, _schemas(parts, joined=is_joined(split)), strict=True)
             }
 
+    def _select(self, name: str) -> Source:
+        skip = self._options.on_error == "skip"
+        return select(self._collection, name, self._options.selection, skip=skip, cache_dir=self._build.notes)
+
     def _absences(self) -> tuple[type[MLSTACError], ...]:
         """What says that a split is not there, so that the others load without it.
 
@@ -154,9 +157,9 @@ class _Request:
 
     def _part(self, source: Source, stack: ExitStack) -> _Part:
         digest = origin_of(self._collection).digest
-        count = self._count(source)
         if self._build.streaming and not source.is_local:
             # nothing is fetched but the first sample, and later ones must be like it
+            count = len(source)
             first = scan(source, range(min(1, count)), self._options.columns)
             rows = Scan(first.schema, range(count), first.nbytes * count, first.elements * count)
             return _Part(source, digest, first.schema, rows)
@@ -167,9 +170,6 @@ class _Request:
             self._scan(part, stack)
         return part
 
-    def _count(self, source: Source) -> int:
-        return len(source) if self._options.limit is None else min(self._options.limit, len(source))
-
     def _noted(self, version: str) -> Schema | None:
         """The schema that was found before, so that a prepared dataset opens without a look at its samples."""
         try:
@@ -178,9 +178,9 @@ class _Request:
             return None
 
     def _scan(self, part: _Part, stack: ExitStack) -> Scan:
-        part.source = stack.enter_context(staged(part.source, self._count(part.source), self._build.cache))
-        indices, skip = range(self._count(part.source)), self._options.on_error == "skip"
-        found = scan(part.source, indices, self._options.columns, skip=skip)
+        part.source = stack.enter_context(staged(part.source, self._build.cache))
+        skip = self._options.on_error == "skip"
+        found = scan(part.source, range(len(part.source)), self._options.columns, skip=skip)
         if found.skipped:
             warn_skipped(found.skipped)
         elif not self._build.streaming:

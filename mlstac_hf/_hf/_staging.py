@@ -15,14 +15,14 @@ from mlstac_hf._reading import Source
 
 
 @contextmanager
-def staged(source: Source, count: int, cache: Path) -> Iterator[Source]:
-    """The first `count` samples of `source` as files of this disk; `source` itself where they already are."""
+def staged(source: Source, cache: Path) -> Iterator[Source]:
+    """The samples of `source` as files of this disk; `source` itself where they already are."""
     if source.is_local:
         yield source
         return
     cache.mkdir(parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix="mlstac-staging-", dir=cache))
     try:
-        yield source.brought(folder, count)
+        yield source.brought(folder, range(len(source)))
     finally:
         shutil.rmtree(folder, ignore_errors=True)

@@ -1,7 +1,8 @@
 """The container layout: one split as datapoints in `.mlstac` files.
 
 Owns: which datapoints there are and in what order, and from index to sample. Leaves to others: headers and
-payloads (`formats`), the table beside them (`_metadata_table`), planes (`_planes`), where files lie (`_open`).
+payloads (`formats`), the table beside them (`_metadata_table`), planes and windows (`_view`), where files lie
+(`_open`).
 The container's own header is the authority: what `metadata.parquet` says of offsets is compared, never used.
 """
 
@@ -9,11 +10,12 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 from tqdm.auto import tqdm
@@ -21,7 +23,6 @@ from tqdm.auto import tqdm
 from mlstac_hf._errors import CorruptSampleError, SchemaMismatchError, StoreError, warn
 from mlstac_hf._formats import (
     CONTAINER_PREFIX,
-    RASTER,
     Array,
     HeaderError,
     Payload,
@@ -30,13 +31,13 @@ from mlstac_hf._formats import (
     open_payload,
     parse_container_header,
 )
-from mlstac_hf._reading._metadata_table import TIME_COLUMNS, MetadataTable
-from mlstac_hf._reading._planes import Planes
+from mlstac_hf._reading._metadata_table import MetadataTable
+from mlstac_hf._reading._ranges import target_of
 from mlstac_hf._reading._source import Sample, SampleHead, Targets
-from mlstac_hf._spec import TENSOR_NAMES, parse_crs, parse_datetime, parse_geotransform
-from mlstac_hf._stores import LocalStore, Store
+from mlstac_hf._reading._view import UNPADDED, Piece, View, ViewError
+from mlstac_hf._spec import TENSOR_NAMES, Geotransform, parse_crs, parse_datetime, parse_geotransform
+from mlstac_hf._stores import Entry, LocalStore, Store
 
-_FIRST_READ = 64 << 10  # bytes; headers of a few hundred datapoints fit
 _CONNECTIONS = 16
 
 
@@ -63,16 +64,18 @@ class ContainerFolder:
         store: where the files are.
         rows: the datapoints.
         table: `metadata.parquet`, where there is one.
-        planes: which planes of a raster are input and target.
+        view: what of each sample is handed out.
         version: of the files, for `fingerprint`.
     """
 
     split: str
     store: Store
     rows: Sequence[Row]
-    planes: Planes
+    view: View
     table: MetadataTable | None = None
     version: str = ""
+    whole: tuple[int, int | None] | None = None
+    """Datapoints and bytes of the split, where not all of its containers were opened."""
     gathered: str = ""
     """The one file that all payloads were brought to, if they were."""
 
@@ -89,6 +92,16 @@ class ContainerFolder:
         row = self.rows[index]
         return f"{row.file}: datapoint {row.name!r}, bytes {row.start} to {row.start + row.nbytes} (sample {index})"
 
+    def name(self, index: int) -> str:
+        """See `Source.name`: the container and the id in it, for two may hold the same id."""
+        row = self.rows[index]
+        return f"{row.file.rpartition('/')[2]}/{row.name}"
+
+    def find(self, names: Iterable[str]) -> dict[str, int]:
+        """See `Source.find`."""
+        places = {self.name(index): index for index in range(len(self))}
+        return {name: places[name] for name in names if name in places}
+
     def nbytes(self, index: int) -> int | None:
         """Size of a payload as stored."""
         return self.rows[index].nbytes
@@ -98,16 +111,14 @@ class ContainerFolder:
         return self._describe(index, self._payload(index))
 
     def read(self, index: int, columns: Sequence[str] | None = None, into: Targets | None = None) -> Sample:
-        """See `Source.read`; of a raster only the planes asked for are decoded."""
+        """See `Source.read`; of a raster only the planes and the window asked for are decoded."""
         payload = self._payload(index)
         head = self._describe(index, payload)
-        shown = [name for name in head.columns if columns is None or name in columns]
-        planes = self._planes(index, payload)
         values: dict[str, Array | str] = {}
         try:
-            for name in shown:
-                stored = RASTER if planes else name
-                values[name] = payload.read(stored, planes=planes.get(name), out=(into or {}).get(name))
+            for name in head.columns:
+                if columns is None or name in columns:
+                    values[name] = _column(payload, name, head.pieces.get(name), (into or {}).get(name))
         except HeaderError as error:
             raise self._corrupt(index, error) from None
         return Sample(values, head)
@@ -115,12 +126,12 @@ class ContainerFolder:
     def metadata(self, index: int, head: SampleHead) -> dict[str, object]:
         """See `Source.metadata`. Place comes from the raster, time from a column known to hold it."""
         values = self._values(index)
-        times = [parse_datetime(values[name]) for name in TIME_COLUMNS if values.get(name)]
+        time = None if self.table is None or self.table.time_column is None else values.get(self.table.time_column)
         return {
             "id": self.rows[index].name,
             "crs": parse_crs(head.raw.get("crs")),
-            "geotransform": parse_geotransform(head.raw.get("geotransform")),
-            "start_datetime": times[0] if times else None,
+            "geotransform": _moved(parse_geotransform(head.raw.get("geotransform")), head.origin),
+            "start_datetime": parse_datetime(time),
             "end_datetime": parse_datetime(values.get("end_datetime")),
             **{key: values.get(key) for key in self.keys(head)},
         }
@@ -132,18 +143,18 @@ class ContainerFolder:
 
     def fingerprint(self) -> str:
         """See `Source.fingerprint`."""
-        return hashlib.sha256(f"{self.version}\0{self.planes}".encode()).hexdigest()
+        return hashlib.sha256(self.version.encode()).hexdigest()
 
-    def brought(self, folder: Path, count: int) -> Self:
+    def brought(self, folder: Path, indices: Sequence[int]) -> ContainerFolder:
         """See `Source.brought`: the payloads one after another in one file."""
         rows, start = [], 0
         with (folder / "payloads").open("wb") as file, ThreadPoolExecutor(_CONNECTIONS) as pool:
-            total = sum(row.nbytes for row in self.rows[:count])
+            total = sum(self.rows[index].nbytes for index in indices)
             with tqdm(
                 desc=f"{self.split}: fetching", total=total, unit="B", unit_scale=True, disable=None, delay=2
             ) as bar:
-                for first in range(0, count, _CONNECTIONS):
-                    window = range(first, min(first + _CONNECTIONS, count))
+                for first in range(0, len(indices), _CONNECTIONS):
+                    window = indices[first : first + _CONNECTIONS]
                     for index, data in zip(window, pool.map(self._bytes, window), strict=True):
                         file.write(data)
                         rows.append(replace(self.rows[index], start=start))
@@ -151,12 +162,16 @@ class ContainerFolder:
                         bar.update(len(data))
         return replace(self, store=LocalStore(folder, shown=self.store.url), rows=rows, gathered="payloads")
 
+    def table_rows(self) -> list[int | None]:
+        """By index, the row of `table` that belongs to a datapoint; None where it has none."""
+        return [self._table_row(row) for row in self.rows]
+
+    def _table_row(self, row: Row) -> int | None:
+        return None if self.table is None else self.table.row_of(row.file.rpartition("/")[2], row.name)
+
     def _values(self, index: int) -> dict[str, Any]:
-        row = self.rows[index]
-        if self.table is None:
-            return {}
-        at = self.table.row_of(row.file.rpartition("/")[2], row.name)
-        return {} if at is None else self.table.values(at)
+        at = self._table_row(self.rows[index])
+        return {} if self.table is None or at is None else self.table.values(at)
 
     def _bytes(self, index: int) -> bytes:
         row = self.rows[index]
@@ -180,29 +195,44 @@ class ContainerFolder:
             'on_error="skip".'
         )
 
-    def _planes(self, index: int, payload: Payload) -> dict[str, tuple[int, ...]]:
-        """The planes of a raster by column; nothing for other payloads."""
-        if RASTER not in payload.tensors:
-            return {}
-        try:
-            bands, target = self.planes.of(payload.tensors[RASTER].shape[0])
-        except IndexError as error:
-            raise SchemaMismatchError(f"{self.place(index)}: {error}; choose others with bands= and target=") from None
-        return {name: planes for name, planes in (("input", bands), ("target", target)) if planes}
-
     def _describe(self, index: int, payload: Payload) -> SampleHead:
-        tensors = {name: _slice(form.dtype, form.shape) for name, form in payload.tensors.items()}
-        planes = self._planes(index, payload)
-        if planes:
-            raster = tensors.pop(RASTER)
-            tensors |= {name: _slice(raster.dtype, (len(chosen), *raster.shape[1:])) for name, chosen in planes.items()}
         transform = payload.geotransform and " ,".join(map(repr, payload.geotransform))
         own = {"crs": payload.crs, "geotransform": transform, "id": self.rows[index].name}
         layers = (payload.metadata, self._values(index), own)  # what a later one knows wins
         stored = {key: str(value) for layer in layers for key, value in layer.items() if value is not None}
+        try:
+            pieces = self.view.pieces(payload.tensors, stored.get(UNPADDED))
+        except ViewError as error:
+            raise SchemaMismatchError(f"{self.place(index)}: {error}.") from None
+        tensors = {name: _slice(payload.tensors[piece.stored].dtype, piece.shape) for name, piece in pieces.items()}
         known = [name for name in TENSOR_NAMES if name in tensors]
         columns = (*known, *(name for name in tensors if name not in TENSOR_NAMES))
-        return SampleHead(tensors, {}, columns, stored)
+        return SampleHead(tensors, {}, columns, stored, pieces)
+
+
+def _column(payload: Payload, name: str, piece: Piece | None, target: Array | None) -> Array:
+    """One column of a payload, `target` where it fits."""
+    piece = piece or Piece(name, payload.tensors[name].shape)
+    form = payload.tensors[piece.stored]
+    if piece.planes is None or piece.axis == len(form.shape) - 3:
+        return payload.read(piece.stored, planes=piece.planes, window=piece.window, out=target)
+    return piece.copy(payload.read(piece.stored), target_of(piece.shape, form.dtype, target))
+
+
+def _moved(transform: Geotransform | None, origin: tuple[int, int]) -> Geotransform | None:
+    """The geotransform of a window that begins at a row and column of the image."""
+    if transform is None or origin == (0, 0):
+        return transform
+    x, width, row_rotation, y, column_rotation, height = transform
+    row, column = origin
+    return (
+        x + column * width + row * row_rotation,
+        width,
+        row_rotation,
+        y + column * column_rotation + row * height,
+        column_rotation,
+        height,
+    )
 
 
 def _slice(dtype: np.dtype[Any], shape: tuple[int, ...]) -> TensorSlice:
@@ -216,7 +246,7 @@ def open_containers(
     files: Sequence[str],
     *,
     table: MetadataTable | None,
-    planes: Planes,
+    view: View,
     sizes: Mapping[str, int],
 ) -> ContainerFolder:
     """The datapoints of containers, in order.
@@ -226,7 +256,7 @@ def open_containers(
         store: where the files are.
         files: their paths in it, in the order of the collection.
         table: `metadata.parquet`, where there is one.
-        planes: which planes of a raster are input and target.
+        view: what of each sample is handed out.
         sizes: by file name, the size the collection claims; a difference is warned of.
 
     Raises:
@@ -235,33 +265,33 @@ def open_containers(
     """
     rows: list[Row] = []
     versions = []
-    for file in files:
-        try:
-            entry = store.stat(file)
-            found = _read_header(store, file, entry.nbytes)
-        except FileNotFoundError:
-            raise StoreError(f"{store.url.rstrip('/')}/{file} is gone") from None
-        except HeaderError as error:
-            raise CorruptSampleError(f"{store.url.rstrip('/')}/{file}: {error}") from None
+    with ThreadPoolExecutor(_CONNECTIONS) as pool:
+        opened = list(pool.map(partial(_read_header, store), files))
+    for file, (entry, found) in zip(files, opened, strict=True):
         versions.append(f"{file}\0{entry.version}")
         claimed = sizes.get(file.rpartition("/")[2])
-        if claimed is not None and entry.nbytes is not None and claimed != entry.nbytes:
+        if claimed is not None and claimed != entry.nbytes:
             warn(f"{file} has {entry.nbytes} bytes, main.json claims {claimed}; it may have been uploaded anew.")
         rows += found
     if table is not None:
         _compare(split, rows, table)
-    return ContainerFolder(split=split, store=store, rows=rows, table=table, planes=planes, version="\0".join(versions))
+    return ContainerFolder(split=split, store=store, rows=rows, table=table, view=view, version="\0".join(versions))
 
 
-def _read_header(store: Store, file: str, nbytes: int | None) -> list[Row]:
-    if nbytes is None:
-        raise StoreError(f"{store.url.rstrip('/')}/{file}: the server does not say how large it is")
-    first = store.read_range(file, 0, _FIRST_READ)
-    end = CONTAINER_PREFIX + container_header_length(first, nbytes)
-    if end > len(first):
-        first += store.read_range(file, len(first), end)
-    container = parse_container_header(first[CONTAINER_PREFIX:end], nbytes)
-    return [Row(file, point.id, point.start, point.nbytes, end, point.fault) for point in container.entries.values()]
+def _read_header(store: Store, file: str) -> tuple[Entry, list[Row]]:
+    """What a container holds. No byte is read beyond its header."""
+    try:
+        entry = store.stat(file)
+        if entry.nbytes is None:
+            raise StoreError(f"{store.url.rstrip('/')}/{file}: the server does not say how large it is")
+        end = CONTAINER_PREFIX + container_header_length(store.read_range(file, 0, CONTAINER_PREFIX), entry.nbytes)
+        container = parse_container_header(store.read_range(file, CONTAINER_PREFIX, end), entry.nbytes)
+    except FileNotFoundError:
+        raise StoreError(f"{store.url.rstrip('/')}/{file} is gone") from None
+    except HeaderError as error:
+        raise CorruptSampleError(f"{store.url.rstrip('/')}/{file}: {error}") from None
+    points = container.entries.values()
+    return entry, [Row(file, point.id, point.start, point.nbytes, end, point.fault) for point in points]
 
 
 def _compare(split: str, rows: Sequence[Row], table: MetadataTable) -> None:

@@ -2,7 +2,7 @@
 
 Owns: how bytes reach arrays: mapped where they lie on this disk, straight into the caller's batch where a
 batch is being filled, inflated no further than the header implies. Leaves to others: which file is which
-sample (`_folder`), what a header may say (`formats`).
+sample (`_folder`), what a header may say (`formats`), files that are fetched in parts (`_ranges`).
 """
 
 from __future__ import annotations
@@ -23,11 +23,12 @@ from mlstac_hf._formats import (
     HeaderError,
     Inflater,
     TensorSlice,
-    aligned_empty,
     header_length,
     parse_header,
 )
+from mlstac_hf._reading._ranges import RangedFile, target_of
 from mlstac_hf._reading._source import Targets
+from mlstac_hf._reading._view import Piece
 
 FIRST_READ = 4096
 """Bytes read to get a header; nearly every header fits."""
@@ -63,13 +64,18 @@ class _Plain:
 
     def read(self, names: Iterable[str], into: Targets) -> dict[str, Array]:
         wanted = {name: self.header.tensors[name] for name in names}
-        if not into and sum(tensor.nbytes for tensor in wanted.values()) >= MAPPED_FROM:
-            mapped = self._map()
-            if mapped is not None:
-                return {name: _aligned(tensor.view(mapped)) for name, tensor in wanted.items()}
-        arrays = {name: _target(tensor, into.get(name)) for name, tensor in wanted.items()}
-        self._fill(sorted((wanted[name].start, name) for name in wanted), arrays)
+        arrays = self._viewed({name: tensor for name, tensor in wanted.items() if name not in into})
+        rest = [name for name in wanted if name not in arrays]
+        arrays |= {name: _target(wanted[name], into.get(name)) for name in rest}
+        self._fill(sorted((wanted[name].start, name) for name in rest), arrays)
         return arrays
+
+    def _viewed(self, tensors: Mapping[str, TensorSlice]) -> dict[str, Array]:
+        """Views of the file where it pays to map it; nothing where it does not."""
+        if sum(tensor.nbytes for tensor in tensors.values()) < MAPPED_FROM:
+            return {}
+        mapped = self._map()
+        return {} if mapped is None else {name: _aligned(tensor.view(mapped)) for name, tensor in tensors.items()}
 
     def _map(self) -> memoryview | None:
         try:  # copy-on-write: the caller may change what he gets, the file stays
@@ -153,6 +159,27 @@ class _Gzip:
         return data
 
 
+def read_columns(file: OpenFile | RangedFile, pieces: Mapping[str, Piece | None], into: Targets) -> dict[str, Array]:
+    """Columns of a file, in their stored dtype.
+
+    Args:
+        file: an opened one; a compressed one can be read once.
+        pieces: by column what it is made of; None is the tensor of that name, whole.
+        into: arrays to fill, by column, where dtype and shape fit.
+    """
+    if isinstance(file, RangedFile):
+        return {name: file.column(piece or name, into.get(name)) for name, piece in pieces.items()}
+    whole = [name for name, piece in pieces.items() if piece is None]
+    partial = {name: piece for name, piece in pieces.items() if piece is not None}
+    stored = dict.fromkeys([*whole, *(piece.stored for piece in partial.values())])
+    arrays = file.read(stored, {name: into[name] for name in whole if name in into})
+    columns = {name: arrays[name] for name in whole}
+    for name, piece in partial.items():
+        array = arrays[piece.stored]
+        columns[name] = piece.copy(array, target_of(piece.shape, array.dtype, into.get(name)))
+    return {name: columns[name] for name in pieces}
+
+
 def open_descriptor(descriptor: int, *, compressed: bool) -> OpenFile:
     """A sample file on this disk, opened; the caller closes the descriptor when he has read.
 
@@ -179,9 +206,7 @@ def _fits(tensor: TensorSlice, target: Array) -> bool:
 
 
 def _target(tensor: TensorSlice, target: Array | None) -> Array:
-    if target is not None and _fits(tensor, target):
-        return target
-    return aligned_empty(tensor.shape, tensor.dtype)
+    return target_of(tensor.shape, tensor.dtype, target)
 
 
 def _aligned(array: Array) -> Array:

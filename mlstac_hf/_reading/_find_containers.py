@@ -6,14 +6,15 @@ Owns: which files, in which order. Leaves to others: what is in them (`_containe
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 from urllib.parse import unquote, urlsplit
 
 from mlstac_hf._errors import CollectionNotFoundError, LinkRefusedError, StoreError, warn
 from mlstac_hf._reading._containers import ContainerFolder, open_containers
 from mlstac_hf._reading._metadata_table import MetadataTable, TableError
-from mlstac_hf._reading._planes import Planes
+from mlstac_hf._reading._view import WHOLE, View
 from mlstac_hf._spec import Catalog
 from mlstac_hf._stores import Access, Store, open_link
 
@@ -22,14 +23,26 @@ _TABLE = "metadata.parquet"
 _SUBFOLDERS = ("", "/mls")  # as published, and as upstream's download lays it
 
 
-def find_containers(store: Store, folder: str, catalog: Catalog, planes: Planes) -> ContainerFolder | None:
+@dataclass(frozen=True, kw_only=True)
+class Wanted:
+    """What of a split is opened."""
+
+    view: View = WHOLE
+    """What of each sample is handed out."""
+    time_column: str | None = None
+    """The column of `metadata.parquet` that the collection declares to hold the time of a sample."""
+    files: Callable[[MetadataTable], Collection[str] | None] | None = None
+    """Names of the containers that hold what is asked for, by the table; None for all."""
+
+
+def find_containers(store: Store, folder: str, catalog: Catalog, wanted: Wanted) -> ContainerFolder | None:
     """The containers beside `main.json`; None where there are none.
 
     Args:
         store: where `main.json` came from.
         folder: of the split.
         catalog: what the collection declares of the split.
-        planes: which planes of a raster are input and target.
+        wanted: what of it is opened.
     """
     listed = list(dict.fromkeys(_name(file.href) for file in catalog.data_files))
     for place in (f"{folder}{sub}" for sub in _SUBFOLDERS):
@@ -39,12 +52,12 @@ def find_containers(store: Store, folder: str, catalog: Catalog, planes: Planes)
         absent = [name for name in listed if name not in found]
         if absent:
             warn(f"{store.url.rstrip('/')}/{place} lacks {', '.join(absent[:5])}, which main.json lists; left out.")
-        return _opened(store, [f"{place}/{name}" for name in found], f"{place}/{_TABLE}", catalog, planes)
+        return _opened(store, [f"{place}/{name}" for name in found], f"{place}/{_TABLE}", catalog, wanted)
     return None
 
 
 def linked_containers(
-    catalog: Catalog, store: Store, access: Access, planes: Planes, looked: Sequence[str]
+    catalog: Catalog, store: Store, access: Access, wanted: Wanted, looked: Sequence[str]
 ) -> ContainerFolder:
     """The containers where their addresses in `main.json` lead, all of one folder.
 
@@ -66,7 +79,7 @@ def linked_containers(
             f"no containers of split {catalog.name!r} found: looked in {where} and {linked.url} for "
             f"{', '.join(names[:5])}"
         )
-    return _opened(linked, found, _TABLE, catalog, planes)
+    return _opened(linked, found, _TABLE, catalog, wanted)
 
 
 def _name(href: str) -> str:
@@ -99,13 +112,18 @@ def _is_there(store: Store, path: str) -> bool:
     return True
 
 
-def _opened(store: Store, files: Sequence[str], table: str, catalog: Catalog, planes: Planes) -> ContainerFolder:
+def _opened(store: Store, files: Sequence[str], table: str, catalog: Catalog, wanted: Wanted) -> ContainerFolder:
     try:
-        rows = MetadataTable(store.read(table))
+        rows = MetadataTable(store.read(table), wanted.time_column)
     except FileNotFoundError:
         rows = None
     except TableError as error:
         warn(f"{store.url.rstrip('/')}/{table} is left out: {error}")
         rows = None
     sizes = {_name(file.href): file.nbytes for file in catalog.data_files if file.nbytes is not None}
-    return open_containers(catalog.name, store, files, table=rows, planes=planes, sizes=sizes)
+    needed = wanted.files(rows) if wanted.files is not None and rows is not None else None
+    chosen = [file for file in files if needed is None or _name(file) in needed]
+    found = open_containers(catalog.name, store, chosen, table=rows, view=wanted.view, sizes=sizes)
+    if rows is None or len(chosen) == len(files):
+        return found
+    return replace(found, whole=(len(rows), rows.nbytes))

@@ -1,18 +1,21 @@
 """The sample layout: one split as a folder of numbered files.
 
-Owns: which files are samples and in what order, and from index to sample. Leaves to others: bytes
-(`_file`), batches (`_batch`), which folder it is (`_open`).
+Owns: from index to sample. Leaves to others: which files are samples (`_listing`), bytes (`_file`), batches
+(`_batch`), which folder it is (`_open`).
 """
 
 from __future__ import annotations
 
 import hashlib
+import math
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
-from typing import Protocol, Self, TypeVar
+from typing import Protocol, TypeVar
 
 from tqdm.auto import tqdm
 
@@ -20,19 +23,18 @@ from mlstac_hf._errors import (
     CorruptSampleError,
     InvalidCollectionError,
     MissingSampleError,
+    SchemaMismatchError,
     StoreError,
-    warn,
 )
-from mlstac_hf._formats import Header, HeaderError
-from mlstac_hf._reading._file import OpenFile, open_bytes, open_descriptor
+from mlstac_hf._formats import Header, HeaderError, TensorSlice
+from mlstac_hf._reading._file import OpenFile, open_bytes, open_descriptor, read_columns
+from mlstac_hf._reading._ranges import RangedFile, remote_header
 from mlstac_hf._reading._source import Sample, SampleHead, Targets
+from mlstac_hf._reading._view import UNPADDED, WHOLE, Piece, View, ViewError
 from mlstac_hf._spec import (
-    PLAIN,
     SUFFIXES,
     TENSOR_NAMES,
     decode_name,
-    encode_name,
-    split_suffix,
     text_columns,
     typed_metadata,
     user_keys,
@@ -42,7 +44,6 @@ from mlstac_hf._stores import Entry, LocalStore, Store
 Result = TypeVar("Result")
 Answer = TypeVar("Answer")
 
-_SHOWN = 5
 _CONNECTIONS = 16
 _WINDOW = 256
 """Samples asked for at once; as many missing in a row are taken for the end."""
@@ -55,21 +56,6 @@ class Names(Protocol):
     def __getitem__(self, index: int, /) -> str: ...
 
 
-class NumberedNames:
-    """Sample names 0 to `count` - 1, made when asked for: a server's word costs no memory."""
-
-    def __init__(self, count: int, suffix: str) -> None:
-        self._count, self._suffix = count, suffix
-
-    def __len__(self) -> int:
-        return self._count
-
-    def __getitem__(self, index: int, /) -> str:
-        if not 0 <= index < self._count:
-            raise IndexError(index)
-        return encode_name(index) + self._suffix
-
-
 @dataclass(frozen=True, kw_only=True)
 class SampleFolder:
     """The samples of one split, by index.
@@ -80,6 +66,7 @@ class SampleFolder:
         prefix: the folder in the store, empty or with a slash at its end.
         names: file names in order.
         task: the collection's tasks, which say where text stands for a tensor.
+        view: what of each sample is handed out.
         versions: by file name, where the store could list them.
     """
 
@@ -88,6 +75,7 @@ class SampleFolder:
     prefix: str
     names: Names
     task: tuple[str, ...] = ()
+    view: View = WHOLE
     versions: dict[str, Entry] = field(default_factory=dict, repr=False)
 
     def __len__(self) -> int:
@@ -97,9 +85,17 @@ class SampleFolder:
         """What to call a sample in a message."""
         return f"{self.split}/{self.names[index]} (sample {index})"
 
-    def stem(self, index: int) -> str:
-        """The file's name without its suffix: the id of samples that carry none."""
+    def name(self, index: int) -> str:
+        """The file's name without its suffix: also the id of samples that carry none."""
         return self.names[index].partition(".")[0]
+
+    def find(self, names: Iterable[str]) -> dict[str, int]:
+        """See `Source.find`."""
+        if self.versions:
+            places = {self.name(index): index for index in range(len(self))}
+            return {name: places[name] for name in names if name in places}
+        numbers = ((name, decode_name(name)) for name in names)
+        return {name: number for name, number in numbers if number is not None and number < len(self)}
 
     def nbytes(self, index: int) -> int | None:
         """Size of the file, where the store could list it."""
@@ -107,27 +103,21 @@ class SampleFolder:
         return entry.nbytes if entry else None
 
     def head(self, index: int) -> SampleHead:
-        """The checked header of a sample. Of a remote or compressed one, the whole file is fetched.
+        """The checked header of a sample; of a remote one, only its first bytes are fetched where they will do.
 
         Raises:
             MissingSampleError, CorruptSampleError, LinkRefusedError, StoreError: see `read`.
         """
-        return self._with_file(index, lambda file: self._describe(file.header))
+        return self._with_file(index, self._head_of)
 
     def read(self, index: int, columns: Sequence[str] | None = None, into: Targets | None = None) -> Sample:
         """Read a sample; see `Source.read`."""
-
-        def values(file: OpenFile) -> Sample:
-            head = self._describe(file.header)
-            shown = [name for name in head.columns if columns is None or name in columns]
-            arrays = file.read([name for name in shown if name not in head.texts], into or {})
-            return Sample({name: head.texts[name] if name in head.texts else arrays[name] for name in shown}, head)
-
-        return self._with_file(index, values)
+        in_parts = columns is not None or self.view.bands is not None
+        return self._with_file(index, lambda name: self._sample_of(name, in_parts, columns, into or {}))
 
     def metadata(self, index: int, head: SampleHead) -> dict[str, object]:
         """The typed metadata of a sample whose header is at hand; see `typed_metadata`."""
-        return typed_metadata(head.raw, head.texts, self.stem(index))
+        return typed_metadata(head.raw, head.texts, self.name(index))
 
     def keys(self, head: SampleHead) -> dict[str, str]:
         """See `Source.keys`; in this layout all are text."""
@@ -138,10 +128,14 @@ class SampleFolder:
         if self.versions:
             names = map(self.names.__getitem__, range(len(self)))
             return _digest((name, self.versions[name].version) for name in names)
-        return _digest((name, version or "missing") for name, version in self.each(self._stat, range(len(self))))
+        return self.fingerprint_of(range(len(self)))
+
+    def fingerprint_of(self, indices: Sequence[int]) -> str:
+        """Changes when one of these files does. Asks a server about each."""
+        return _digest((name, version or "missing") for name, version in self.each(self._stat, indices))
 
     def each(
-        self, ask: Callable[[int], tuple[str, Answer | None]], indices: range
+        self, ask: Callable[[int], tuple[str, Answer | None]], indices: Sequence[int]
     ) -> Iterator[tuple[str, Answer | None]]:
         """What the store answers for each sample, many asked at once, in order.
 
@@ -165,10 +159,11 @@ class SampleFolder:
         """Whether the files lie on this disk."""
         return isinstance(self.store, LocalStore)
 
-    def brought(self, folder: Path, count: int) -> Self:
+    def brought(self, folder: Path, indices: Sequence[int]) -> SampleFolder:
         """See `Source.brought`. A sample that is not there stays away, for the reader to name."""
-        fetched = self.each(lambda index: self._fetch(index, folder), range(count))
-        bar = tqdm(fetched, f"{self.split}: fetching", count, unit=" samples", disable=None, delay=2, leave=False)
+        fetched = self.each(lambda index: self._fetch(index, folder), indices)
+        total = len(indices)
+        bar = tqdm(fetched, f"{self.split}: fetching", total, unit=" samples", disable=None, delay=2, leave=False)
         names = [name for name, _ in bar]
         store = LocalStore(folder, shown=f"{self.store.url.rstrip('/')}/{self.prefix}".rstrip("/"))
         return replace(
@@ -193,25 +188,31 @@ class SampleFolder:
         return self.names[index], None
 
     def _describe(self, header: Header) -> SampleHead:
-        tensors = header.tensors
+        tensors: Mapping[str, TensorSlice] = header.tensors
         texts = text_columns(header.metadata, {name: tensor.nbytes for name, tensor in tensors.items()}, self.task)
+        pieces = {}
+        if self.view != WHOLE:
+            forms = {name: tensor for name, tensor in tensors.items() if name not in texts}
+            found = self.view.pieces(forms, header.metadata.get(UNPADDED))
+            pieces = {name: piece for name, piece in found.items() if piece.stored != name or not piece.is_whole}
+            tensors = {**tensors, **{name: _cut(tensors[piece.stored], piece) for name, piece in pieces.items()}}
         known = [name for name in TENSOR_NAMES if name in tensors or name in texts]
         others = [name for name in tensors if name not in TENSOR_NAMES]
-        return SampleHead(tensors, texts, (*known, *others), header.metadata)
+        return SampleHead(tensors, texts, (*known, *others), header.metadata, pieces)
 
     def _candidates(self, index: int) -> list[str]:
         """The file's name; where it was made up, with the other suffix too."""
         name = self.names[index]
         if self.versions:
             return [name]
-        return sorted((self.stem(index) + suffix for suffix in SUFFIXES), key=lambda other: other != name)
+        return sorted((self.name(index) + suffix for suffix in SUFFIXES), key=lambda other: other != name)
 
-    def _with_file(self, index: int, use: Callable[[OpenFile], Result]) -> Result:
-        """What `use` makes of the opened file; faults of its bytes carry its name from here on."""
+    def _with_file(self, index: int, use: Callable[[str], Result]) -> Result:
+        """What `use` makes of the file's name; faults of its bytes carry its place from here on."""
         try:
             for name in self._candidates(index):
                 try:
-                    return self._use_file(name, use)
+                    return use(name)
                 except FileNotFoundError:
                     continue
         except HeaderError as error:
@@ -219,72 +220,54 @@ class SampleFolder:
             raise CorruptSampleError(
                 f'{self.place(index)}: {error}. Fetch {path} anew, or leave it out with on_error="skip".'
             ) from None
+        except ViewError as error:
+            raise SchemaMismatchError(f"{self.place(index)}: {error}.") from None
         raise MissingSampleError(
             f"{self.place(index)}: expected at {self.store.url.rstrip('/')}/{self.prefix}, but it is not there. "
             f"The collection claims {len(self)} samples in this split."
         )
 
-    def _use_file(self, name: str, use: Callable[[OpenFile], Result]) -> Result:
+    def _head_of(self, name: str) -> SampleHead:
+        if not self.is_local:
+            path = self.prefix + name
+            header = remote_header(partial(self.store.read_range, path), compressed=name.endswith(".gz"))
+            if header is not None:
+                return self._describe(header)
+        with self._opened(name, in_parts=False) as file:
+            return self._describe(file.header)
+
+    def _sample_of(self, name: str, in_parts: bool, columns: Sequence[str] | None, into: Targets) -> Sample:  # noqa: FBT001 - one caller
+        with self._opened(name, in_parts=in_parts) as file:
+            head = self._describe(file.header)
+            shown = [name for name in head.columns if columns is None or name in columns]
+            pieces = {name: head.pieces.get(name) for name in shown if name not in head.texts}
+            arrays = read_columns(file, pieces, into)
+            return Sample({name: head.texts[name] if name in head.texts else arrays[name] for name in shown}, head)
+
+    @contextmanager
+    def _opened(self, name: str, *, in_parts: bool) -> Iterator[OpenFile | RangedFile]:
+        """A file, its header checked. One that lies elsewhere is fetched whole, or in the parts that are asked for."""
         path, compressed = self.prefix + name, name.endswith(".gz")
         descriptor = self.store.open_local(path)
         if descriptor is None:
-            return use(open_bytes(self.store.read(path), compressed=compressed))
+            if in_parts and not compressed:
+                yield RangedFile(partial(self.store.read_range, path))
+            else:
+                yield open_bytes(self.store.read(path), compressed=compressed)
+            return
         try:
-            return use(open_descriptor(descriptor, compressed=compressed))
+            yield open_descriptor(descriptor, compressed=compressed)
+        except FileNotFoundError:
+            raise
         except OSError as error:
             raise StoreError(f"could not read {self.store.url}/{path}: {error.strerror or error}") from error
         finally:
             os.close(descriptor)
 
 
-def list_samples(
-    split: str, store: Store, prefix: str, entries: Sequence[Entry], *, task: tuple[str, ...], claimed: int | str | None
-) -> SampleFolder | None:
-    """The samples among the files of a folder, in order; None where there are none.
-
-    Stray files are passed over. A gap, two files for one sample, and a count other than `claimed` are
-    warned of, once each.
-    """
-    found: dict[int, Entry] = {}
-    strays, doubles = [], []
-    for entry in entries:
-        parts = split_suffix(entry.name)
-        index = decode_name(parts[0]) if parts else None
-        if index is None:
-            strays += [entry.name] if parts else []
-        elif index in found:  # plain beside compressed: the plain one is quicker
-            doubles.append(encode_name(index))
-            found[index] = min(entry, found[index], key=lambda item: not item.name.endswith(PLAIN))
-        else:
-            found[index] = entry
-    if not found:
-        return None
-    folder = f"{store.url.rstrip('/')}/{prefix}"
-    if strays:
-        warn(f"{folder}: {_some(strays)} left out, as no sample is named so (expected names such as 0000001{PLAIN}).")
-    if doubles:
-        warn(f"{folder}: {_some(doubles)} exist both plain and compressed; the plain files are read.")
-    gap = max(found) + 1 - len(found)
-    if gap:
-        missing = [encode_name(i) for i in range(min(max(found), len(found) + _SHOWN)) if i not in found]
-        warn(f"{folder}: {gap} samples are missing: {_some(missing, gap)}. The others keep their ids.")
-    if claimed is not None and claimed != len(found):
-        warn(f"{folder}: main.json claims {claimed} samples, the folder holds {len(found)}; the folder decides.")
-    ordered = [found[index] for index in sorted(found)]
-    return SampleFolder(
-        split=split,
-        store=store,
-        prefix=prefix,
-        names=[entry.name for entry in ordered],
-        task=task,
-        versions={entry.name: entry for entry in ordered},
-    )
-
-
-def _some(names: Sequence[str], total: int | None = None) -> str:
-    total = total or len(names)
-    shown = ", ".join(sorted(names)[:_SHOWN])
-    return shown if total <= _SHOWN else f"{shown} and {total - _SHOWN} more"
+def _cut(tensor: TensorSlice, piece: Piece) -> TensorSlice:
+    """Dtype and shape of a column that is a piece of a tensor."""
+    return TensorSlice(tensor.dtype, piece.shape, 0, math.prod(piece.shape) * tensor.dtype.itemsize)
 
 
 def _digest(pairs: Iterable[tuple[str, str]]) -> str:

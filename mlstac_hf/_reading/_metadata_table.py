@@ -20,7 +20,7 @@ from mlstac_hf._errors import MissingExtraError
 PLUMBING = frozenset({"datapoint_id", "begin", "length", "metadata_length", "url", "split"})
 """Columns that say where bytes lie; not shown to users."""
 TIME_COLUMNS = ("start_datetime", "datetime", "s2_date")
-"""Columns known to hold the time of a datapoint, the first that is there wins."""
+"""Columns known to hold the time of a datapoint; the first that is there wins, unless the collection declares one."""
 
 
 class TableError(ValueError):
@@ -32,13 +32,14 @@ class MetadataTable:
 
     Args:
         data: the whole file.
+        time: the column that holds the time of a datapoint, where the collection declares one.
 
     Raises:
         TableError: it is no parquet, or has no column `datapoint_id`.
         MissingExtraError: pyarrow is not installed.
     """
 
-    def __init__(self, data: bytes) -> None:
+    def __init__(self, data: bytes, time: str | None = None) -> None:
         try:
             import pyarrow as pa
             import pyarrow.parquet as pq
@@ -53,6 +54,9 @@ class MetadataTable:
             raise TableError(f"it cannot be read as parquet: {str(error)[:200]}") from None
         if "datapoint_id" not in self._table.column_names:
             raise TableError(f"expected a column datapoint_id, found {', '.join(self._table.column_names)[:200]}")
+        known = [name for name in (time, *TIME_COLUMNS) if name in self._table.column_names]
+        self.time_column = known[0] if known else None
+        """The column that holds the time of a datapoint."""
 
     @cached_property
     def keys(self) -> dict[str, str]:
@@ -66,16 +70,42 @@ class MetadataTable:
     @cached_property
     def _rows(self) -> dict[tuple[str, str], int]:
         """Row by file name and id, and by id alone under an empty file name; the first row of each."""
-        ids = self._column("datapoint_id")
-        urls = self._column("url") if "url" in self._table.column_names else [""] * len(ids)
         rows: dict[tuple[str, str], int] = {}
-        for row, (name, url) in enumerate(zip(ids, urls, strict=True)):
-            rows.setdefault((str(url).rpartition("/")[2], str(name)), row)
+        for row, (name, file) in enumerate(zip(self._column("datapoint_id"), self.files, strict=True)):
+            rows.setdefault((file or "", str(name)), row)
             rows.setdefault(("", str(name)), row)
         return rows
 
     def __len__(self) -> int:
         return int(self._table.num_rows)
+
+    @property
+    def nbytes(self) -> int | None:
+        """Of all payloads, where the table says."""
+        if "length" not in self._table.column_names:
+            return None
+        return sum(length for length in self._column("length") if isinstance(length, int) and length > 0)
+
+    @cached_property
+    def files(self) -> list[str | None]:
+        """Name of the container of each row, where the table says."""
+        if "url" not in self._table.column_names:
+            return [None] * len(self)
+        return [None if url is None else str(url).rpartition("/")[2] for url in self._column("url")]
+
+    def rows(self, numbers: Sequence[int | None] | None = None) -> Any:
+        """Rows as an Arrow table of all columns but those of `PLUMBING`, with the id under `id` too.
+
+        Args:
+            numbers: of the rows, in the order wanted; None is a row of nulls. Default: all, as they lie.
+        """
+        import pyarrow as pa
+
+        shown = [name for name in self._table.column_names if name not in PLUMBING or name == "datapoint_id"]
+        table = self._table.select(shown)
+        if "id" not in shown:
+            table = table.append_column("id", table.column("datapoint_id"))
+        return table if numbers is None else table.take(pa.array(numbers, pa.int64()))
 
     def row_of(self, file: str, name: str) -> int | None:
         """The row of datapoint `name` in the container `file`; None where it has none."""

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+import json
 import os
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -20,10 +22,14 @@ from mlstac_hf._errors import (
     UnknownNameError,
     warn,
 )
-from mlstac_hf._reading._find_containers import find_containers, linked_containers
-from mlstac_hf._reading._folder import NumberedNames, SampleFolder, list_samples
-from mlstac_hf._reading._planes import Planes, planes_of
+from mlstac_hf._reading._find_containers import Wanted, find_containers, linked_containers
+from mlstac_hf._reading._folder import SampleFolder
+from mlstac_hf._reading._joined import Joined
+from mlstac_hf._reading._listing import NumberedNames, list_samples
+from mlstac_hf._reading._selected import Selected
 from mlstac_hf._reading._source import Source
+from mlstac_hf._reading._split_files import SplitFile, read_split_files
+from mlstac_hf._reading._view import View, view_of
 from mlstac_hf._spec import SUFFIXES, Catalog, Collection, encode_name
 from mlstac_hf._stores import Access, Store, open_address, open_link
 
@@ -42,7 +48,11 @@ class Origin:
     access: Access
     address: str
     digest: str = field(repr=False)
-    """Of the bytes of `main.json`."""
+    """Of the bytes of `main.json`, and of split files."""
+    catalogs: Mapping[str, Catalog] = field(repr=False)
+    """The splits as they lie, by name."""
+    files: Mapping[str, SplitFile] | None = field(default=None, repr=False)
+    """The splits as files list them, by name, where they were asked for."""
 
 
 def open_collection(
@@ -52,6 +62,7 @@ def open_collection(
     token: str | None = None,
     storage_options: dict[str, Any] | None = None,
     trust_links: bool = False,
+    splits: str | os.PathLike[str] | None = None,
 ) -> Collection:
     """Read the `main.json` of a collection; no sample is touched.
 
@@ -63,6 +74,7 @@ def open_collection(
         token: for private http and Hub addresses; sent to that host alone.
         storage_options: for the fsspec filesystem of the address.
         trust_links: follow links of the collection that are otherwise refused (see docs/formats.md).
+        splits: a folder that `resplit` wrote, whose splits take the place of the collection's own.
 
     Returns:
         The Collection, in one model whatever the dialect.
@@ -79,7 +91,8 @@ def open_collection(
     """
     access = Access(revision=revision, token=token, storage_options=storage_options, trust_links=trust_links)
     if isinstance(address, Collection):
-        return address if access == Access() else _reopened(address, access)
+        collection = address if access == Access() else _reopened(address, access)
+        return collection if splits is None else _with_splits(collection, splits)
     store, name = open_address(address, access)
     try:
         data = store.read(name)
@@ -92,9 +105,13 @@ def open_collection(
     for key, reason in collection._problems.items():
         warn(f"{store.url.rstrip('/')}/{name}: {key!r} cannot be read and is left out: {reason[:200]}")
     collection._origin = Origin(
-        store=store, access=access, address=os.fspath(address), digest=hashlib.sha256(data).hexdigest()
+        store=store,
+        access=access,
+        address=os.fspath(address),
+        digest=hashlib.sha256(data).hexdigest(),
+        catalogs=collection.splits,
     )
-    return collection
+    return collection if splits is None else _with_splits(collection, splits)
 
 
 def _reopened(collection: Collection, access: Access) -> Collection:
@@ -105,6 +122,29 @@ def _reopened(collection: Collection, access: Access) -> Collection:
     store, _ = open_address(origin.address, access)
     collection = collection.model_copy()
     collection._origin = replace(origin, store=store, access=access)
+    return collection
+
+
+def _with_splits(collection: Collection, folder: str | os.PathLike[str]) -> Collection:
+    """The same collection, split as the files of a folder say.
+
+    Raises:
+        InvalidCollectionError: they are of another collection, or name splits that it does not have.
+    """
+    origin, files = origin_of(collection), read_split_files(folder)
+    for file in files.values():
+        unknown = [name for name in file.samples if name not in origin.catalogs]
+        if file.collection != collection.id or unknown:
+            raise InvalidCollectionError(
+                f"{os.fspath(folder)}: its splits are of collection {file.collection!r} ({', '.join(file.samples)}), "
+                f"expected {collection.id!r} ({', '.join(origin.catalogs)})"
+            )
+    counts = {name: sum(map(len, file.samples.values())) for name, file in files.items()}
+    split = {name: Catalog(name=name, n_items=count) for name, count in counts.items()}
+    collection = collection.model_copy(update={"splits": split})
+    listed = json.dumps([[name, dict(file.samples)] for name, file in files.items()])
+    digest = hashlib.sha256(f"{origin.digest}{listed}".encode()).hexdigest()
+    collection._origin = replace(origin, files=files, digest=digest)
     return collection
 
 
@@ -123,43 +163,82 @@ def origin_of(collection: Collection) -> Origin:
     return origin
 
 
-def open_split(collection: Collection, split: str, planes: Planes | None = None) -> Source:
-    """The samples of one split: beside `main.json` if they lie there, else where its link leads.
+def open_split(collection: Collection, split: str, wanted: Wanted | None = None) -> Source:
+    """The samples of one split.
 
     Args:
         collection: an open one.
         split: its canonical name.
-        planes: which planes of a raster are input and target; default as the collection declares.
+        wanted: what of it is opened; default all, the target as the collection declares.
 
     Raises:
         UnknownNameError: the collection has no such split; the message lists those it has.
         CollectionNotFoundError: the split is declared, and no sample of it can be found.
         LinkRefusedError: its link may not be followed.
-        InvalidCollectionError: the folder cannot be listed, and `main.json` does not count its samples.
+        InvalidCollectionError: the folder cannot be listed, and `main.json` does not count its samples; or a split
+            file lists samples that are not there.
         CorruptSampleError: a container whose header cannot be read.
     """
+    parts = parts_of(collection, split)
+    if parts is None:
+        return open_part(collection, split, wanted)
+    found: list[Source] = []
+    for name, listed in parts.items():
+        source = open_part(collection, name, wanted)
+        found.append(Selected(source, listed_indices(source, listed)))
+    return Joined(split, tuple(found))
+
+
+def parts_of(collection: Collection, split: str) -> Mapping[str, Sequence[str]] | None:
+    """The samples that a split file lists, by the split they lie in; None of a split as it lies.
+
+    Raises:
+        UnknownNameError: the collection has no such split; the message lists those it has.
+    """
     origin = origin_of(collection)
-    catalog = collection.splits.get(split)
-    if catalog is None:
+    if split not in collection.splits:
         raise UnknownNameError(
             f"{origin.address}: expected one of the splits {', '.join(collection.splits) or '(none)'}, got {split!r}"
         )
-    planes = planes or planes_of(collection, None, None)
+    return None if origin.files is None else origin.files[split].samples
+
+
+def listed_indices(source: Source, names: Sequence[str]) -> list[int]:
+    """The samples that a split file lists, in its order.
+
+    Raises:
+        InvalidCollectionError: some are not there.
+    """
+    found = source.find(names)
+    lacking = [name for name in names if name not in found]
+    if lacking:
+        raise InvalidCollectionError(
+            f"{len(lacking)} of the {len(names)} samples that the split files list are not in split {source.split!r}, "
+            f"such as {lacking[0]!r}. The collection changed since; split it again with resplit()."
+        )
+    return [found[name] for name in names]
+
+
+def open_part(collection: Collection, split: str, wanted: Wanted | None = None) -> Source:
+    """The samples of a split as it lies: beside `main.json` if they are there, else where its link leads."""
+    origin = origin_of(collection)
+    catalog = origin.catalogs[split]
+    wanted = wanted or Wanted(view=view_of(collection), time_column=collection.annotations.time_column)
     looked, task = [], tuple(collection.task)
     for folder in _FOLDERS.get(split, (split,)):
         looked.append(f"{origin.store.url.rstrip('/')}/{folder}/")
-        found = _beside(origin.store, folder, catalog, task, planes)
+        found = _beside(origin.store, folder, catalog, task, wanted)
         if found is not None:
             return found
     if catalog.data_files:
-        return linked_containers(catalog, origin.store, origin.access, planes, looked)
+        return linked_containers(catalog, origin.store, origin.access, wanted, looked)
     if catalog.n_items == 0:
         return SampleFolder(split=split, store=origin.store, prefix=f"{split}/", names=[], task=task)
     if catalog.link:  # opened, and judged, only now that it is needed
         try:
             store = open_link(catalog.link, origin.store, origin.access)
             looked.append(store.url)
-            found = _samples_in(store, "", catalog, task)
+            found = _samples_in(store, "", catalog, task, wanted.view)
         except (LinkRefusedError, StoreError) as error:
             raise type(error)(f"no samples of split {split!r} found in {' or '.join(looked)}, and {error}") from None
         if found is not None:
@@ -170,28 +249,28 @@ def open_split(collection: Collection, split: str, planes: Planes | None = None)
     )
 
 
-def _beside(store: Store, folder: str, catalog: Catalog, task: tuple[str, ...], planes: Planes) -> Source | None:
+def _beside(store: Store, folder: str, catalog: Catalog, task: tuple[str, ...], wanted: Wanted) -> Source | None:
     """The samples of a split in a folder beside `main.json`, in either layout."""
     if not catalog.data_files:
-        found = _samples_in(store, f"{folder}/", catalog, task)
+        found = _samples_in(store, f"{folder}/", catalog, task, wanted.view)
         if found is not None:
             return found
-    return find_containers(store, folder, catalog, planes)
+    return find_containers(store, folder, catalog, wanted)
 
 
-def _samples_in(store: Store, prefix: str, catalog: Catalog, task: tuple[str, ...]) -> SampleFolder | None:
+def _samples_in(store: Store, prefix: str, catalog: Catalog, task: tuple[str, ...], view: View) -> SampleFolder | None:
     try:
         entries = store.list(prefix.rstrip("/"))
     except FileNotFoundError:
         return None
     if entries is not None:
         return list_samples(
-            catalog.name, store, prefix, entries, task=task, claimed=catalog.misstated or catalog.n_items
+            catalog.name, store, prefix, entries, task=task, view=view, claimed=catalog.misstated or catalog.n_items
         )
-    return _numbered(store, prefix, catalog, task)
+    return _numbered(store, prefix, catalog, task, view)
 
 
-def _numbered(store: Store, prefix: str, catalog: Catalog, task: tuple[str, ...]) -> SampleFolder | None:
+def _numbered(store: Store, prefix: str, catalog: Catalog, task: tuple[str, ...], view: View) -> SampleFolder | None:
     """The samples of a folder that cannot be listed: as many as `main.json` claims, if any is there."""
     count = catalog.n_items or 1
     for index, suffix in itertools.product(sorted({0, min(1, count - 1), count - 1}), SUFFIXES):
@@ -206,5 +285,5 @@ def _numbered(store: Store, prefix: str, catalog: Catalog, task: tuple[str, ...]
                 "Download the folder, or mend main.json."
             )
         names = NumberedNames(catalog.n_items, suffix)
-        return SampleFolder(split=catalog.name, store=store, prefix=prefix, names=names, task=task)
+        return SampleFolder(split=catalog.name, store=store, prefix=prefix, names=names, task=task, view=view)
     return None

@@ -5,12 +5,13 @@ Owns: the seam between the layouts (`_folder`, `_containers`) and everybody else
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol, Self
+from typing import Protocol
 
 from mlstac_hf._formats import Array, TensorSlice
+from mlstac_hf._reading._view import Piece
 
 Targets = Mapping[str, Array]
 """Arrays to fill, by tensor name: used where dtype and shape are those of the sample."""
@@ -21,13 +22,21 @@ class SampleHead:
     """What is known of a sample before a tensor is read."""
 
     tensors: Mapping[str, TensorSlice]
-    """Dtype and shape by name; texts are not among them, though a tensor they stand for may be."""
+    """Dtype and shape of what is handed out, by name; not texts, though the tensor that one stands for may be there."""
     texts: Mapping[str, str]
     """Texts that take a tensor's place, by column."""
     columns: tuple[str, ...]
     """Tensors and texts the sample has: `input`, `target`, `extra`, then others as they lie in the file."""
     raw: Mapping[str, str]
     """Metadata as stored, texts by key."""
+    pieces: Mapping[str, Piece] = field(default_factory=dict)
+    """What of a stored tensor makes a column, where it is not the tensor of that name, whole."""
+
+    @property
+    def origin(self) -> tuple[int, int]:
+        """Row and column of the stored image where `input` begins."""
+        piece = self.pieces.get("input")
+        return (0, 0) if piece is None else piece.origin
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +63,12 @@ class Source(Protocol):
 
     def place(self, index: int) -> str:
         """What to call a sample in a message."""
+
+    def name(self, index: int) -> str:
+        """What no other sample of this split is called, whatever is added to it: for files that list samples."""
+
+    def find(self, names: Iterable[str]) -> dict[str, int]:
+        """Index by `name`, of those that are here."""
 
     def nbytes(self, index: int) -> int | None:
         """Size of a sample as stored, where it is known without asking for it."""
@@ -85,5 +100,5 @@ class Source(Protocol):
     def fingerprint(self) -> str:
         """Changes when a sample is added, removed or changed. Asks a server about each file, reads none."""
 
-    def brought(self, folder: Path, count: int) -> Self:
-        """The first `count` samples, copied to a folder of this disk."""
+    def brought(self, folder: Path, indices: Sequence[int]) -> Source:
+        """Those samples and no others, in this order, copied to a folder of this disk."""

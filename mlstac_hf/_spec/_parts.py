@@ -145,6 +145,8 @@ class Annotations(Part):
     offset: dict[str, tuple[float, ...]] | None = Field(default=None, alias="mlhf:offset")
     target_planes: tuple[int, ...] | None = Field(default=None, alias="mlhf:target_planes")
     """Planes of a raster that are the target, 0-based."""
+    time_column: str | None = Field(default=None, alias="mlhf:time_column")
+    """Column of `metadata.parquet` that holds the time of a sample, in ISO 8601."""
     statistics: dict[str, tuple[BandStatistics, ...]] | None = Field(default=None, alias="mlhf:statistics")
     """Per tensor, one entry a band."""
     class_counts: dict[str, dict[str, int]] | None = Field(default=None, alias="mlhf:class_counts")

@@ -51,7 +51,7 @@ def test_over_http_it_is_the_same(made, server):
     found = load(f"{server.url}/made")
     np.testing.assert_array_equal(found[:]["input"], np.stack(made.rasters["train"]))
     payloads = [path for command, path, _ in server.requests if command == "GET" and path.endswith(".mlstac")]
-    assert len(payloads) == 2 + 5  # each header once, each datapoint once
+    assert len(payloads) == 2 * 2 + 5  # each length of a header, each header, each datapoint: once
 
 
 def test_planes_are_the_target_by_index_by_name_or_as_declared(made):
@@ -85,6 +85,7 @@ def test_metadata_is_typed_and_place_comes_from_the_raster(made):
         "start_datetime": datetime(2020, 6, 3, 10, 0, 31, tzinfo=UTC),
         "end_datetime": None,
         "cloud": 0.25,
+        "file": 0,
         "label_type": "scribble",
         "s2_date": "2020-06-03 10:00:31",
     }

@@ -19,7 +19,7 @@ from mlstac_hf import (
     open_collection,
 )
 from mlstac_hf._reading import open_split
-from mlstac_hf._reading._folder import NumberedNames
+from mlstac_hf._reading._listing import NumberedNames
 
 
 def open_train(made):
@@ -211,7 +211,7 @@ def test_files_are_brought_as_they_are_and_one_that_is_not_there_stays_away(coll
     (folder / "0000003.safetensors").unlink()
     remote = open_split(open_collection(f"{server.url}/{collection.folder.name}"), "train")
     (tmp_path / "here").mkdir()
-    local = remote.brought(tmp_path / "here", 3)
+    local = remote.brought(tmp_path / "here", range(3))
     assert local.is_local
     assert not remote.is_local
     assert [local.names[index] for index in range(3)] == [

@@ -33,7 +33,7 @@ def encode(array: np.ndarray, driver: str = "GTiff", **profile: Any) -> bytes:
 
     planes, height, width = array.shape
     place = {"crs": "EPSG:32633", "transform": Affine(10, 0, 465180, 0, -10, 5080250)}
-    lossless = {"QUALITY": "100", "REVERSIBLE": "YES"} if driver == "JP2OpenJPEG" else {"compress": "deflate"}
+    lossless = {"QUALITY": "100", "REVERSIBLE": "YES", "CODEC": "JP2"} if driver == "JP2OpenJPEG" else {"compress": "deflate"}
     with MemoryFile() as memory:
         with memory.open(
             driver=driver,
@@ -66,11 +66,14 @@ def make_containers(
     counts: dict[str, tuple[int, ...]] | None = None,
     document: dict[str, Any] | None = None,
     plain: bool = False,
+    places: bool = False,
+    rename: dict[str, str] | None = None,
     **packing: Any,
 ) -> MadeContainers:
     """Rasters of 5 planes, GeoTIFF and JPEG 2000 in turn; `counts` are datapoints by file, by split.
 
-    With `plain`, safetensors that hold the first 4 planes as `input` and the last as `target`.
+    With `plain`, safetensors that hold the first 4 planes as `input` and the last as `target`. With `places`, the
+    table has centres too. `rename` gives columns of the table another name.
     """
     made, catalog, seed = MadeContainers(folder), {}, 0
     for split, files in (counts or {"train": (3, 2), "test": (2,)}).items():
@@ -98,8 +101,10 @@ def make_containers(
                         "split": split,
                         "label_type": "high" if seed % 2 else "scribble",
                         "cloud": None if seed % 3 == 0 else seed / 8,
-                        "s2_date": f"2020-06-{seed + 1:02d} 10:00:31",
+                        "s2_date": f"2020-06-{seed % 28 + 1:02d} 10:00:31",
+                        "file": number,
                     }
+                    | ({"proj_centroid": "POINT (14.55 45.87)"} if places else {})
                 )
                 begin += len(payloads[key])
                 seed += 1
@@ -109,7 +114,8 @@ def make_containers(
             import pyarrow as pa
             import pyarrow.parquet as pq
 
-            pq.write_table(pa.Table.from_pylist(rows[::-1]), place / "metadata.parquet")
+            named = [{(rename or {}).get(key, key): value for key, value in row.items()} for row in rows[::-1]]
+            pq.write_table(pa.Table.from_pylist(named), place / "metadata.parquet")
         sizes = [(place / href.rpartition("/")[2]).stat().st_size for href in hrefs]
         catalog[split] = {"name": split, "data_files": hrefs, "data_checksum": sizes}
     made.document = {"id": "boxes", "ml_task": ["image-segmentation"], "ml_catalog": catalog, **(document or {})}

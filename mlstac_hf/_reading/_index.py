@@ -1,0 +1,272 @@
+"""What is known of every sample of a split before a tensor is read: one row a sample.
+
+Owns: the table that conditions are checked on, and where it finds place and time, in both layouts; its cache.
+Leaves to others: conditions (`_filter`, `_place`, `_time`), what follows from them (`_selection`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from tqdm.auto import tqdm
+
+from mlstac_hf._errors import (
+    BAD_SAMPLE,
+    MissingExtraError,
+    MissingSampleError,
+    MLSTACError,
+    UnknownNameError,
+    warn_skipped,
+)
+from mlstac_hf._reading import _place
+from mlstac_hf._reading._containers import ContainerFolder
+from mlstac_hf._reading._filter import Types, cast_columns, check_types
+from mlstac_hf._reading._folder import SampleFolder
+from mlstac_hf._reading._metadata_table import MetadataTable
+from mlstac_hf._reading._notes import Notes
+from mlstac_hf._reading._source import SampleHead, Source
+from mlstac_hf._spec import TENSOR_NAMES
+from mlstac_hf._version import __version__
+
+FOOTPRINTS = ("geometry", "footprint", "bbox")
+"""Columns of `metadata.parquet` known to hold footprints, in WGS84; the first that is there wins."""
+CENTRES = ("proj_centroid", "centroid", "stac:centroid")
+"""Columns known to hold centres, as WKT in WGS84."""
+
+_CONNECTIONS = 16
+_WINDOW = 256
+_PROBES = 16
+_SIZE = ("mlhf:rows", "mlhf:columns")
+_NOTHING: dict[str, Any] = dict.fromkeys(_SIZE, 0)
+_HIDDEN = (*_SIZE, "geotransform")
+
+
+class Index(Protocol):
+    """A row a sample."""
+
+    @property
+    def table(self) -> Any:
+        """The Arrow table that `filter=` sees."""
+
+    @property
+    def where(self) -> str:
+        """What to call it in messages."""
+
+    def geometries(self) -> np.ndarray[Any, Any]:
+        """Where each sample is, as shapely geometries in longitude and latitude; None where that is not known.
+
+        Raises:
+            UnknownNameError: there is nothing that could tell.
+        """
+
+    def times(self, types: Types | None) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+        """First and last moment of each sample, as `datetime64[us]` in UTC; NaT where that is not known.
+
+        Raises:
+            UnknownNameError: there is nothing that could tell.
+        """
+
+
+@dataclass(frozen=True)
+class TableIndex:
+    """Rows of `metadata.parquet`."""
+
+    table: Any
+    where: str
+    time_column: str | None
+
+    def geometries(self) -> np.ndarray[Any, Any]:
+        """See `Index`."""
+        names = self.table.column_names
+        for name in FOOTPRINTS:
+            if name in names:
+                return _place.shapes(self.table.column(name).to_pylist())
+        for name in CENTRES:
+            if name in names:
+                return _place.points(self.table.column(name).to_pylist())
+        raise self._lacks("place", f"{', '.join((*FOOTPRINTS, *CENTRES))}", "leave out bbox= and intersects=")
+
+    def times(self, types: Types | None) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+        """See `Index`; a column that `types` declares a time will do where no other is known."""
+        asked = [name for name, kind in check_types(types or {}).items() if kind == "datetime"]
+        column = next((name for name in asked if name in self.table.column_names), self.time_column)
+        if column is None:
+            remedy = 'name the column that holds it: types={"column": "datetime"}'
+            raise self._lacks("time", "start_datetime, datetime or s2_date", remedy)
+        starts = self._moments(column)
+        has_end = "end_datetime" in self.table.column_names and column != "end_datetime"
+        return starts, self._moments("end_datetime") if has_end else starts
+
+    def _moments(self, name: str) -> np.ndarray[Any, Any]:
+        column = cast_columns(self.table.select([name]), {name: "datetime"}, self.where).column(name)
+        return _moments(column)
+
+    def _lacks(self, what: str, columns: str, remedy: str) -> UnknownNameError:
+        return UnknownNameError(
+            f"{self.where}: nothing tells the {what} of a sample: expected one of the columns {columns}; there are "
+            f"{', '.join(self.table.column_names)}. To go on, {remedy}."
+        )
+
+
+@dataclass(frozen=True)
+class HeaderIndex:
+    """What the headers of the sample layout hold."""
+
+    scanned: Any
+    where: str
+
+    @property
+    def table(self) -> Any:
+        """See `Index`."""
+        return self.scanned.drop_columns(list(_HIDDEN))
+
+    def geometries(self) -> np.ndarray[Any, Any]:
+        """See `Index`: footprints, from geotransform, CRS and size of the image."""
+        crs = self.scanned.column("crs").to_pylist()
+        unknown = (np.nan,) * 6
+        numbers = [value or unknown for value in self.scanned.column("geotransform").to_pylist()]
+        if not any(crs) and len(crs):
+            raise UnknownNameError(f"{self.where}: no sample says where it is; leave out bbox= and intersects=.")
+        sizes = np.stack([np.asarray(self.scanned.column(name), np.int64) for name in _SIZE], axis=1)
+        return _place.footprints(crs, np.array(numbers, np.float64).reshape(-1, 6), sizes)
+
+    def times(self, types: Types | None) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:  # noqa: ARG002 - part of the seam
+        """See `Index`."""
+        starts, ends = (_moments(self.scanned.column(name)) for name in ("start_datetime", "end_datetime"))
+        if len(starts) and np.isnat(starts).all() and np.isnat(ends).all():
+            raise UnknownNameError(f"{self.where}: no sample says when it was taken; leave out datetime=.")
+        return starts, ends
+
+
+def table_index(split: str, table: MetadataTable, numbers: Sequence[int | None] | None = None) -> TableIndex:
+    """The index that `metadata.parquet` is; see `MetadataTable.rows`."""
+    return TableIndex(table.rows(numbers), f"{split}/metadata.parquet", table.time_column)
+
+
+def index_of(source: Source, digest: str, *, skip: bool, cache_dir: str | Path | None) -> Index:
+    """The index of a split.
+
+    Args:
+        source: the split, as it lies: nothing selected, nothing cut.
+        digest: of `main.json`.
+        skip: whether bad samples become rows of nulls, with a warning; else the first one raises.
+        cache_dir: where the scan of a folder of samples is kept; default the platform's cache folder of the user.
+
+    Raises:
+        SampleError: a header cannot be read.
+        UnknownNameError: containers without `metadata.parquet`.
+        MissingExtraError: pyarrow is not installed.
+    """
+    if isinstance(source, ContainerFolder):
+        if source.table is None:
+            raise UnknownNameError(
+                f"{source.split}: expected metadata.parquet beside its containers, and there is none, so nothing is "
+                "known of a sample before its pixels are read. Leave out filter=, bbox=, intersects= and datetime=."
+            )
+        return table_index(source.split, source.table, source.table_rows())
+    return HeaderIndex(_scanned(source, digest, skip, cache_dir), source.split)
+
+
+def _scanned(source: Source, digest: str, skip: bool, cache_dir: str | Path | None) -> Any:  # noqa: FBT001 - one caller
+    try:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+    except ImportError:
+        raise MissingExtraError(
+            "filter=, bbox=, intersects= and datetime= need pyarrow, which is not installed. Install it with: "
+            "pip install 'mlstac-hf[select]'"
+        ) from None
+    notes, name = Notes(cache_dir), f"indexes/{_known_by(source, digest)}.parquet"
+    kept = notes.get(name)
+    if kept is not None:
+        with suppress(pa.ArrowException, OSError, ValueError):  # damaged: look again
+            return pq.read_table(io.BytesIO(kept))
+    faults: list[str] = []
+    table = _table(list(_rows(source, skip, faults)))
+    if faults:
+        warn_skipped(faults)
+        return table
+    file = io.BytesIO()
+    pq.write_table(table, file, compression="zstd")
+    notes.put(name, file.getvalue())
+    return table
+
+
+def _known_by(source: Source, digest: str) -> str:
+    """Changes when the samples do. Where nothing can be listed, only a few of them are asked about."""
+    if isinstance(source, SampleFolder) and not source.versions:
+        probes = sorted({len(source) * probe // _PROBES for probe in range(_PROBES)} if len(source) else ())
+        known = [digest, source.store.url, source.prefix, str(len(source)), source.fingerprint_of(probes)]
+    else:
+        known = [source.fingerprint()]
+    return hashlib.sha256("\0".join([*known, __version__]).encode()).hexdigest()[:32]
+
+
+def _rows(source: Source, skip: bool, faults: list[str]) -> Iterator[dict[str, Any]]:  # noqa: FBT001 - one caller
+    def row(index: int) -> dict[str, Any] | MLSTACError:
+        try:
+            head = source.head(index)
+        except BAD_SAMPLE as error:
+            return error
+        facts = source.metadata(index, head)
+        size = _size(head)
+        return {**facts, _SIZE[0]: size[0], _SIZE[1]: size[1]}
+
+    with (
+        tqdm(
+            total=len(source), desc=f"{source.split}: headers", unit=" samples", disable=None, delay=2, leave=False
+        ) as bar,
+        ThreadPoolExecutor(1 if source.is_local else _CONNECTIONS) as pool,
+    ):
+        for start in range(0, len(source), _WINDOW):
+            window = range(start, min(start + _WINDOW, len(source)))
+            answers = list(map(row, window) if source.is_local else pool.map(row, window))
+            errors = [answer for answer in answers if isinstance(answer, MLSTACError)]
+            lacking = sum(isinstance(error, MissingSampleError) for error in errors)
+            if errors and (not skip or lacking == _WINDOW):  # or main.json's number of samples would keep us forever
+                raise errors[0]
+            faults += map(str, errors)
+            yield from (_NOTHING if isinstance(answer, MLSTACError) else answer for answer in answers)
+            bar.update(len(window))
+
+
+def _size(head: SampleHead) -> tuple[int, int]:
+    """Rows and columns of a sample's image; none where it has no image."""
+    for name in TENSOR_NAMES:
+        tensor = head.tensors.get(name)
+        if tensor is not None and name not in head.texts and len(tensor.shape) >= 2:  # noqa: PLR2004 - rows, columns
+            return int(tensor.shape[-2]), int(tensor.shape[-1])
+    return 0, 0
+
+
+def _table(rows: Sequence[dict[str, Any]]) -> Any:
+    """Metadata of samples as an Arrow table; keys of the publisher's are text."""
+    import pyarrow as pa
+
+    moment = pa.timestamp("us", "UTC")
+    kinds = {
+        "id": pa.string(),
+        "crs": pa.string(),
+        "geotransform": pa.list_(pa.float64()),
+        "start_datetime": moment,
+        "end_datetime": moment,
+        _SIZE[0]: pa.int64(),
+        _SIZE[1]: pa.int64(),
+    }
+    names = dict.fromkeys([*kinds, *sorted({key for row in rows for key in row})])
+    return pa.table({name: pa.array([row.get(name) for row in rows], kinds.get(name, pa.string())) for name in names})
+
+
+def _moments(column: Any) -> np.ndarray[Any, Any]:
+    """An Arrow column of times as `datetime64[us]` in UTC."""
+    import pyarrow as pa
+
+    return np.asarray(column.cast(pa.timestamp("us")).to_numpy(zero_copy_only=False), "datetime64[us]")

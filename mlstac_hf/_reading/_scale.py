@@ -1,0 +1,168 @@
+"""Numbers of `input` as another unit: physical values, or normalised ones, in float32.
+
+Owns: the arithmetic, and which number belongs to which band. Leaves to others: where statistics come from
+(`_statistics`), which planes are read (`_view`).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from mlstac_hf._errors import SchemaMismatchError
+from mlstac_hf._formats import Array, TensorSlice, aligned_empty
+from mlstac_hf._reading._selected import Through
+from mlstac_hf._reading._source import Sample, SampleHead, Targets
+from mlstac_hf._reading._view import WHOLE, View
+from mlstac_hf._spec import Collection
+
+Scale = bool | float | Sequence[float]
+"""True for the collection's own scale and offset, a factor, or a list of one a band."""
+
+INPUT = "input"
+_FLOAT32 = np.dtype(np.float32)
+
+
+class Step(NamedTuple):
+    """One operation on every value of a band."""
+
+    operation: str
+    """Of numpy: `multiply`, `add`, `subtract`, `divide`."""
+    numbers: tuple[float, ...]
+    """One, or one a band."""
+
+
+@dataclass(frozen=True)
+class Scaled(Through):
+    """A split whose `input` is float32 after some arithmetic.
+
+    The steps are taken in float32, as `array.astype("float32") * scale` would; in float64 where a stored value may not
+    fit a float32, and rounded once at the end.
+    """
+
+    steps: tuple[Step, ...] = ()
+    view: View = WHOLE
+    stored: bool = False
+    """Whether numbers belong to stored planes, not to the bands that are handed out."""
+    what: str = "scale="
+    """For messages."""
+
+    def head(self, index: int) -> SampleHead:
+        """See `Source`."""
+        return self._changed(super().head(index))
+
+    def read(self, index: int, columns: Sequence[str] | None = None, into: Targets | None = None) -> Sample:
+        """See `Source`."""
+        rest = {name: target for name, target in (into or {}).items() if name != INPUT}
+        sample = super().read(index, columns, rest)
+        array = sample.values.get(INPUT)
+        if isinstance(array, np.ndarray):
+            sample.values[INPUT] = self._computed(array, index, sample.head, (into or {}).get(INPUT))
+        return Sample(sample.values, self._changed(sample.head))
+
+    def _changed(self, head: SampleHead) -> SampleHead:
+        tensor = head.tensors.get(INPUT)
+        if tensor is None or INPUT in head.texts:
+            return head
+        changed = TensorSlice(_FLOAT32, tensor.shape, 0, math.prod(tensor.shape) * _FLOAT32.itemsize)
+        return replace(head, tensors={**head.tensors, INPUT: changed})
+
+    def _computed(self, array: Array, index: int, head: SampleHead, target: Array | None) -> Array:
+        if array.dtype.kind == "c":
+            raise SchemaMismatchError(f"{self.place(index)}: {self.what} needs real numbers, found {array.dtype}.")
+        fits = target is not None and target.dtype == _FLOAT32 and target.shape == array.shape
+        out = target if target is not None and fits else aligned_empty(array.shape, _FLOAT32)
+        exact = np.can_cast(array.dtype, _FLOAT32) or array.dtype.itemsize <= 2  # noqa: PLR2004 - bfloat16, float8
+        work = out if exact else np.empty(array.shape, np.float64)
+        np.copyto(work, array, casting="unsafe")
+        for step in self.steps:
+            numbers = self._along_bands(step.numbers, index, head, work)
+            getattr(np, step.operation)(work, numbers, out=work)
+        if work is not out:
+            np.copyto(out, work, casting="same_kind")
+        return out
+
+    def _along_bands(self, numbers: tuple[float, ...], index: int, head: SampleHead, work: Array) -> Any:
+        if len(numbers) == 1:
+            return work.dtype.type(numbers[0])
+        piece = head.pieces.get(INPUT)
+        axis = piece.axis if piece is not None and piece.total else self._axis(work.ndim)
+        count = work.shape[axis] if 0 <= axis < work.ndim else 1
+        planes = piece.planes if piece is not None and piece.planes is not None else tuple(range(count))
+        total = piece.total if piece is not None and piece.total else count
+        chosen = self._chosen(numbers, planes, total) if self.stored else numbers
+        if len(chosen) != count:
+            raise SchemaMismatchError(
+                f"{self.place(index)}: {self.what} has {len(numbers)} numbers, but input has {total} bands, of which "
+                f"{count} are read. Give one number, or one a band."
+            )
+        return np.array(chosen, work.dtype).reshape(-1, *[1] * (work.ndim - axis - 1))
+
+    def _axis(self, axes: int) -> int:
+        axis = -3 if self.view.axis is None else self.view.axis
+        return axis % axes if -axes <= axis < axes else -1
+
+    def _chosen(self, numbers: tuple[float, ...], planes: tuple[int, ...], total: int) -> tuple[float, ...]:
+        """The numbers of the planes that are read, out of one a stored plane, or one a plane that is no target."""
+        if len(numbers) != total:
+            target = {plane % total for plane in self.view.target}
+            rest = [plane for plane in range(total) if plane not in target]
+            if len(numbers) != len(rest):
+                return numbers
+            numbers_of = dict(zip(rest, numbers, strict=True))
+            return tuple(numbers_of[plane] for plane in planes if plane in numbers_of)
+        return tuple(numbers[plane] for plane in planes)
+
+
+def check_scale(scale: Scale | None) -> tuple[float, ...] | bool:
+    """A caller's `scale=` as numbers, one or one a band; True for the collection's, False for none.
+
+    Raises:
+        ValueError: neither numbers nor a boolean.
+    """
+    if scale is None or isinstance(scale, bool):
+        return bool(scale)
+    try:
+        numbers = np.atleast_1d(np.asarray(scale, np.float64))
+    except (TypeError, ValueError):
+        numbers = np.array([])
+    if numbers.ndim != 1 or not numbers.size or not np.isfinite(numbers).all():
+        raise ValueError(f"expected scale to be True, a number, or a list of one a band, got {scale!r}")
+    return tuple(map(float, numbers))
+
+
+def declared_steps(collection: Collection) -> tuple[Step, ...]:
+    """The collection's own scale and offset: physical = stored * scale + offset.
+
+    They stand under `mlhf:scale` and `mlhf:offset`, else in its bands as STAC has them (`raster:scale`).
+
+    Raises:
+        ValueError: it declares none.
+    """
+    notes = collection.annotations
+    scale, offset = ((values or {}).get(INPUT, ()) for values in (notes.scale, notes.offset))
+    if not scale and not offset:
+        scale, offset = (_of_bands(collection, key, neutral) for key, neutral in (("scale", 1.0), ("offset", 0.0)))
+    if not scale and not offset:
+        raise ValueError(
+            f"scale=True: collection {collection.id!r} declares no scale (mlhf:scale in main.json). Pass your own, "
+            "such as scale=1e-4 or a list of one number a band."
+        )
+    steps = (Step("multiply", tuple(scale)), Step("add", tuple(offset)))
+    return tuple(step for step in steps if step.numbers and (step.operation != "add" or any(step.numbers)))
+
+
+def _of_bands(collection: Collection, key: str, neutral: float) -> tuple[float, ...]:
+    """One number a plane out of the bands' own keys; nothing where no band has one."""
+    found: dict[int, float] = {}
+    for position, band in enumerate(collection.bands):
+        extra: Mapping[str, Any] = band.model_extra or {}
+        value = extra.get(f"raster:{key}", extra.get(key))
+        if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
+            found[position if band.index is None else band.index] = float(value)
+    count = len(collection.bands) if found else 0
+    return tuple(found.get(plane, neutral) for plane in range(count))
