@@ -23,7 +23,6 @@ from tqdm.auto import tqdm
 from mlstac_hf._errors import CorruptSampleError, SchemaMismatchError, StoreError, warn
 from mlstac_hf._formats import (
     CONTAINER_PREFIX,
-    Array,
     HeaderError,
     Payload,
     TensorSlice,
@@ -32,9 +31,9 @@ from mlstac_hf._formats import (
     parse_container_header,
 )
 from mlstac_hf._reading._metadata_table import MetadataTable
-from mlstac_hf._reading._ranges import target_of
+from mlstac_hf._reading._payload_columns import read_columns
 from mlstac_hf._reading._source import Sample, SampleHead, Targets
-from mlstac_hf._reading._view import UNPADDED, Piece, View, ViewError
+from mlstac_hf._reading._view import UNPADDED, View, ViewError
 from mlstac_hf._spec import TENSOR_NAMES, Geotransform, parse_crs, parse_datetime, parse_geotransform
 from mlstac_hf._stores import Entry, LocalStore, Store
 
@@ -114,14 +113,11 @@ class ContainerFolder:
         """See `Source.read`; of a raster only the planes and the window asked for are decoded."""
         payload = self._payload(index)
         head = self._describe(index, payload)
-        values: dict[str, Array | str] = {}
+        shown = {name: head.pieces[name] for name in head.columns if columns is None or name in columns}
         try:
-            for name in head.columns:
-                if columns is None or name in columns:
-                    values[name] = _column(payload, name, head.pieces.get(name), (into or {}).get(name))
+            return Sample({**read_columns(payload, shown, into or {})}, head)
         except HeaderError as error:
             raise self._corrupt(index, error) from None
-        return Sample(values, head)
 
     def metadata(self, index: int, head: SampleHead) -> dict[str, object]:
         """See `Source.metadata`. Place comes from the raster, time from a column known to hold it."""
@@ -208,15 +204,6 @@ class ContainerFolder:
         known = [name for name in TENSOR_NAMES if name in tensors]
         columns = (*known, *(name for name in tensors if name not in TENSOR_NAMES))
         return SampleHead(tensors, {}, columns, stored, pieces)
-
-
-def _column(payload: Payload, name: str, piece: Piece | None, target: Array | None) -> Array:
-    """One column of a payload, `target` where it fits."""
-    piece = piece or Piece(name, payload.tensors[name].shape)
-    form = payload.tensors[piece.stored]
-    if piece.planes is None or piece.axis == len(form.shape) - 3:
-        return payload.read(piece.stored, planes=piece.planes, window=piece.window, out=target)
-    return piece.copy(payload.read(piece.stored), target_of(piece.shape, form.dtype, target))
 
 
 def _moved(transform: Geotransform | None, origin: tuple[int, int]) -> Geotransform | None:
