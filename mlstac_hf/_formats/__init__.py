@@ -21,6 +21,7 @@ from mlstac_hf._formats._parts import MAX_DECODED, TensorForm, Window
 from mlstac_hf._formats._payloads import (
     HEAD,
     Payload,
+    added_decoders,
     decoder_names,
     open_payload,
     payload_kind,
@@ -54,6 +55,7 @@ __all__ = [
     "TensorForm",
     "TensorSlice",
     "Window",
+    "added_decoders",
     "aligned_empty",
     "container_header_length",
     "decoder_names",

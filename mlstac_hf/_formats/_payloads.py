@@ -89,7 +89,8 @@ def register_decoder(name: str, matches: Callable[[bytes], bool], open: Callable
     """Add a decoder for payloads of your own, or replace the one of that name.
 
     Decoders are asked in turn, those added last first, so that yours may take over what we read too. The registry
-    belongs to the process: a worker that is spawned must register again, one that is forked need not.
+    belongs to the process. A split that is sent to another one, such as a worker of a DataLoader, takes your decoders
+    along, if they can be pickled: functions of a module can, lambdas cannot.
 
     Args:
         name: of the format, `kind` of its payloads.
@@ -102,6 +103,11 @@ def register_decoder(name: str, matches: Callable[[bytes], bool], open: Callable
     if not name:
         raise ValueError("expected a name for the decoder, found an empty text")
     _DECODERS[name] = Decoder(matches, open)
+
+
+def added_decoders() -> dict[str, Decoder]:
+    """Those that are not ours, by name: what another process has to be told."""
+    return {name: decoder for name, decoder in _DECODERS.items() if _OURS.get(name) is not decoder}
 
 
 def decoder_names() -> tuple[str, ...]:
@@ -204,3 +210,4 @@ _DECODERS: dict[str, Decoder] = {
     ),
     "geotiff": Decoder(lambda head: head.startswith(_raster.TIFF_MAGICS), _raster.open_tiff),
 }
+_OURS = dict(_DECODERS)

@@ -26,9 +26,11 @@ from mlstac_hf._formats import (
     HeaderError,
     Payload,
     TensorSlice,
+    added_decoders,
     container_header_length,
     open_payload,
     parse_container_header,
+    register_decoder,
 )
 from mlstac_hf._reading._metadata_table import MetadataTable
 from mlstac_hf._reading._payload_columns import read_columns
@@ -80,6 +82,15 @@ class ContainerFolder:
 
     def __len__(self) -> int:
         return len(self.rows)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """With the decoders that the user added, which another process does not know."""
+        return {**self.__dict__, "added": added_decoders()}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        for name, decoder in state.pop("added").items():
+            register_decoder(name, *decoder)
+        self.__dict__.update(state)
 
     @property
     def is_local(self) -> bool:

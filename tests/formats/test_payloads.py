@@ -1,13 +1,18 @@
 """Payloads are told by their first bytes, whatever they are called, and read alike."""
 
 import builtins
+import json
+import multiprocessing
 
 import numpy as np
 import pytest
+from containers import pack
+from decoding import OwnPayload, is_own, last_value
 from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.numpy import save
 
+import mlstac_hf
 from mlstac_hf._errors import MissingExtraError
 from mlstac_hf._formats import HeaderError, TensorForm, decoder_names, open_payload, payload_kind, register_decoder
 from mlstac_hf._formats import _payloads as payloads_module
@@ -193,3 +198,15 @@ def test_no_bytes_whatever_raise_anything_but_our_error(data):
             open_payload(prefix + data)
         except (HeaderError, MissingExtraError):
             continue
+
+
+@pytest.mark.usefixtures("registry")
+def test_a_split_takes_added_decoders_to_a_spawned_process(tmp_path):
+    register_decoder("own", is_own, OwnPayload)
+    (tmp_path / "train").mkdir()
+    (tmp_path / "train" / "a.mlstac").write_bytes(pack({"x": b"OWN\x07", "y": b"OWN\x09"}))
+    splits = {"train": {"data_files": ["https://example.invalid/a.mlstac"]}}
+    (tmp_path / "main.json").write_text(json.dumps({"id": "own", "ml_catalog": splits}))
+    found = mlstac_hf.load(tmp_path, "numpy")
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        assert pool.apply(last_value, (found,)) == 9
