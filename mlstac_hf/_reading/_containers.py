@@ -1,43 +1,37 @@
 """The container layout: one split as datapoints in `.mlstac` files.
 
-Owns: which datapoints there are and in what order, and from index to sample. Leaves to others: headers and
-payloads (`formats`), the table beside them (`_metadata_table`), planes and windows (`_view`), where files lie
-(`_open`).
-The container's own header is the authority: what `metadata.parquet` says of offsets is compared, never used.
+Owns: from index to sample. Leaves to others: which datapoints there are (`_container_headers`), payloads (`formats`),
+the table beside them (`_metadata_table`), planes and windows (`_view`), where files lie (`_open`).
 """
 
 from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from tqdm.auto import tqdm
 
-from mlstac_hf._errors import CorruptSampleError, SchemaMismatchError, StoreError, warn
+from mlstac_hf._errors import CorruptSampleError, SchemaMismatchError
 from mlstac_hf._formats import (
-    CONTAINER_PREFIX,
     HeaderError,
     Payload,
     TensorSlice,
     added_decoders,
-    container_header_length,
     open_payload,
-    parse_container_header,
     register_decoder,
 )
 from mlstac_hf._reading._metadata_table import MetadataTable
 from mlstac_hf._reading._payload_columns import read_columns
 from mlstac_hf._reading._source import Sample, SampleHead, Targets
-from mlstac_hf._reading._view import UNPADDED, View, ViewError
-from mlstac_hf._spec import TENSOR_NAMES, Geotransform, parse_crs, parse_datetime, parse_geotransform
-from mlstac_hf._stores import Entry, LocalStore, Store
+from mlstac_hf._reading._view import UNPADDED, View, ViewError, moved
+from mlstac_hf._spec import TENSOR_NAMES, parse_crs, parse_datetime, parse_geotransform
+from mlstac_hf._stores import LocalStore, Store
 
 _CONNECTIONS = 16
 
@@ -58,7 +52,7 @@ class Row:
 
 @dataclass(frozen=True, kw_only=True)
 class ContainerFolder:
-    """The datapoints of one split, by index: files as the collection lists them, then as each header does.
+    """The datapoints of one split, by index.
 
     Attributes:
         split: its name.
@@ -137,7 +131,7 @@ class ContainerFolder:
         return {
             "id": self.rows[index].name,
             "crs": parse_crs(head.raw.get("crs")),
-            "geotransform": _moved(parse_geotransform(head.raw.get("geotransform")), head.origin),
+            "geotransform": moved(parse_geotransform(head.raw.get("geotransform")), head.origin),
             "start_datetime": parse_datetime(time),
             "end_datetime": parse_datetime(values.get("end_datetime")),
             **{key: values.get(key) for key in self.keys(head)},
@@ -217,93 +211,6 @@ class ContainerFolder:
         return SampleHead(tensors, {}, columns, stored, pieces)
 
 
-def _moved(transform: Geotransform | None, origin: tuple[int, int]) -> Geotransform | None:
-    """The geotransform of a window that begins at a row and column of the image."""
-    if transform is None or origin == (0, 0):
-        return transform
-    x, width, row_rotation, y, column_rotation, height = transform
-    row, column = origin
-    return (
-        x + column * width + row * row_rotation,
-        width,
-        row_rotation,
-        y + column * column_rotation + row * height,
-        column_rotation,
-        height,
-    )
-
-
 def _slice(dtype: np.dtype[Any], shape: tuple[int, ...]) -> TensorSlice:
     """Dtype and shape as the seam has them; a payload has no place of its own for each tensor."""
     return TensorSlice(dtype, shape, 0, math.prod(shape) * dtype.itemsize)
-
-
-def open_containers(
-    split: str,
-    store: Store,
-    files: Sequence[str],
-    *,
-    table: MetadataTable | None,
-    view: View,
-    sizes: Mapping[str, int],
-) -> ContainerFolder:
-    """The datapoints of containers, in order.
-
-    Args:
-        split: its name.
-        store: where the files are.
-        files: their paths in it, in the order of the collection.
-        table: `metadata.parquet`, where there is one.
-        view: what of each sample is handed out.
-        sizes: by file name, the size the collection claims; a difference is warned of.
-
-    Raises:
-        CorruptSampleError: a container whose header cannot be read.
-        StoreError: a file is gone meanwhile, or the network or disk failed.
-    """
-    rows: list[Row] = []
-    versions = []
-    with ThreadPoolExecutor(_CONNECTIONS) as pool:
-        opened = list(pool.map(partial(_read_header, store), files))
-    for file, (entry, found) in zip(files, opened, strict=True):
-        versions.append(f"{file}\0{entry.version}")
-        claimed = sizes.get(file.rpartition("/")[2])
-        if claimed is not None and claimed != entry.nbytes:
-            warn(f"{file} has {entry.nbytes} bytes, main.json claims {claimed}; it may have been uploaded anew.")
-        rows += found
-    if table is not None:
-        _compare(split, rows, table)
-    return ContainerFolder(split=split, store=store, rows=rows, table=table, view=view, version="\0".join(versions))
-
-
-def _read_header(store: Store, file: str) -> tuple[Entry, list[Row]]:
-    """What a container holds. No byte is read beyond its header."""
-    try:
-        entry = store.stat(file)
-        if entry.nbytes is None:
-            raise StoreError(f"{store.url.rstrip('/')}/{file}: the server does not say how large it is")
-        end = CONTAINER_PREFIX + container_header_length(store.read_range(file, 0, CONTAINER_PREFIX), entry.nbytes)
-        container = parse_container_header(store.read_range(file, CONTAINER_PREFIX, end), entry.nbytes)
-    except FileNotFoundError:
-        raise StoreError(f"{store.url.rstrip('/')}/{file} is gone") from None
-    except HeaderError as error:
-        raise CorruptSampleError(f"{store.url.rstrip('/')}/{file}: {error}") from None
-    points = container.entries.values()
-    return entry, [Row(file, point.id, point.start, point.nbytes, end, point.fault) for point in points]
-
-
-def _compare(split: str, rows: Sequence[Row], table: MetadataTable) -> None:
-    """Tell where the table and the containers do not agree."""
-    names = {(row.file.rpartition("/")[2], row.name) for row in rows}
-    lacking = [name for file, name in names if table.row_of(file, name) is None]
-    if lacking:
-        warn(f"{split}/metadata.parquet lacks {len(lacking)} of {len(rows)} datapoints, such as {min(lacking)!r}.")
-    placed = {
-        (row.file.rpartition("/")[2], row.name): (row.start - row.base, row.nbytes) for row in rows if not row.fault
-    }
-    wrong = table.disagreements(placed)
-    if wrong:
-        warn(
-            f"{split}/metadata.parquet places {len(wrong)} datapoints elsewhere than their containers, such as "
-            f"{min(wrong)!r}; the containers decide."
-        )

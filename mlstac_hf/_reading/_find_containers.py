@@ -1,6 +1,6 @@
 """Where the containers of a split lie: beside `main.json`, in its `mls/` folder, or where their addresses lead.
 
-Owns: which files, in which order. Leaves to others: what is in them (`_containers`), which links may be followed
+Owns: which files, in which order. Leaves to others: what is in them (`_container_headers`), which links may be followed
 (`stores`).
 """
 
@@ -12,7 +12,8 @@ from pathlib import PurePosixPath
 from urllib.parse import unquote, urlsplit
 
 from mlstac_hf._errors import CollectionNotFoundError, LinkRefusedError, StoreError, warn
-from mlstac_hf._reading._containers import ContainerFolder, open_containers
+from mlstac_hf._reading._container_headers import open_containers
+from mlstac_hf._reading._containers import ContainerFolder
 from mlstac_hf._reading._metadata_table import MetadataTable, TableError
 from mlstac_hf._reading._view import WHOLE, View
 from mlstac_hf._spec import Catalog

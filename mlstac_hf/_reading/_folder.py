@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from tqdm.auto import tqdm
 
@@ -30,7 +30,7 @@ from mlstac_hf._formats import Header, HeaderError, TensorSlice
 from mlstac_hf._reading._file import OpenFile, open_bytes, open_descriptor, read_columns
 from mlstac_hf._reading._ranges import RangedFile, remote_header
 from mlstac_hf._reading._source import Sample, SampleHead, Targets
-from mlstac_hf._reading._view import UNPADDED, WHOLE, Piece, View, ViewError
+from mlstac_hf._reading._view import UNPADDED, WHOLE, Piece, View, ViewError, moved
 from mlstac_hf._spec import (
     SUFFIXES,
     TENSOR_NAMES,
@@ -117,7 +117,9 @@ class SampleFolder:
 
     def metadata(self, index: int, head: SampleHead) -> dict[str, object]:
         """The typed metadata of a sample whose header is at hand; see `typed_metadata`."""
-        return typed_metadata(head.raw, head.texts, self.name(index))
+        facts: dict[str, Any] = typed_metadata(head.raw, head.texts, self.name(index))
+        facts["geotransform"] = moved(facts["geotransform"], head.origin)
+        return facts
 
     def keys(self, head: SampleHead) -> dict[str, str]:
         """See `Source.keys`; in this layout all are text."""
@@ -193,7 +195,7 @@ class SampleFolder:
         pieces = {}
         if self.view != WHOLE:
             forms = {name: tensor for name, tensor in tensors.items() if name not in texts}
-            found = self.view.pieces(forms, header.metadata.get(UNPADDED))
+            found = self.view.pieces(forms, header.metadata.get(UNPADDED), texts)
             pieces = {name: piece for name, piece in found.items() if piece.stored != name or not piece.is_whole}
             tensors = {**tensors, **{name: _cut(tensors[piece.stored], piece) for name, piece in pieces.items()}}
         known = [name for name in TENSOR_NAMES if name in tensors or name in texts]

@@ -34,9 +34,8 @@ class SampleHead:
 
     @property
     def origin(self) -> tuple[int, int]:
-        """Row and column of the stored image where `input` begins."""
-        piece = self.pieces.get("input")
-        return (0, 0) if piece is None else piece.origin
+        """Row and column of the stored image where what is handed out of it begins."""
+        return max((piece.origin for piece in self.pieces.values()), default=(0, 0))
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,14 +1,16 @@
 """What of a sample is handed out: which planes are input and which the target, in which order, padded or not.
 
-Owns: planes by name or index, the window without padding, and the shapes they leave. Leaves to others: reading them
-(`_containers`, `_file`), arithmetic (`_scale`). Nothing is guessed: without a word of the caller or of the collection's
-own `mlhf:target_planes`, a raster is `input`, whole.
+Owns: planes by name or index, the window without padding, the shapes and the place on Earth they leave. Leaves to
+others: reading them (`_containers`, `_file`), arithmetic (`_scale`). Nothing is guessed: without a word of the caller
+or of the collection's own `mlhf:target_planes`, a raster is `input`, whole.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Collection as Container
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
@@ -16,7 +18,7 @@ import numpy as np
 
 from mlstac_hf._errors import UnknownNameError
 from mlstac_hf._formats import RASTER, Array, Window
-from mlstac_hf._spec import Collection
+from mlstac_hf._spec import TENSOR_NAMES, Collection, Geotransform
 
 PlaneNames = int | str | Sequence[int | str]
 """Planes by 0-based index, by name, or by common name."""
@@ -24,8 +26,12 @@ PlaneNames = int | str | Sequence[int | str]
 UNPADDED = "proj_shape"
 """The metadata that says how large an image was before it was padded on the left and at the bottom."""
 
+MAX_PLANES = 1 << 16
+"""Of a tensor that planes are chosen from; a header may claim any number where another axis is 0."""
+
 _IMAGE_AXES, _PLANE_AXES = 2, 3
 _SIZE = re.compile(r"[\[(]?\s*(\d{1,9})(?:\.0)?\s*(?:,\s*(\d{1,9})(?:\.0)?\s*)?[\])]?", re.ASCII)
+_LONGEST = 50  # characters worth a look
 
 
 class ViewError(ValueError):
@@ -94,44 +100,55 @@ class View:
     crop: bool = False
     """Whether padding is cut off."""
 
-    def pieces(self, forms: Mapping[str, Form], unpadded: object) -> dict[str, Piece]:
+    def pieces(self, forms: Mapping[str, Form], unpadded: object, taken: Container[str] = ()) -> dict[str, Piece]:
         """What to read of a sample, by column.
 
         Args:
             forms: dtype and shape of its stored tensors.
             unpadded: its metadata `proj_shape`, in pixels: a number, two (rows, columns), or a text of them.
+            taken: columns that are texts.
 
         Raises:
             ViewError: it has no such planes, or its size without padding is not known.
         """
         image = RASTER if RASTER in forms else "input"
-        window = self._window(forms[image].shape, unpadded) if self.crop and image in forms else None
-        pieces = {name: _piece(name, form.shape, None, None) for name, form in forms.items() if name != RASTER}
-        if image in forms and (image == RASTER or self.bands is not None or self.target):
-            pieces |= self._image(image, forms[image].shape, has_target="target" in forms)
-        if window is None:
+        target = () if "target" in forms or "target" in taken else self.target
+        pieces = {name: _piece(name, form.shape) for name, form in forms.items() if name != RASTER}
+        if image in forms and (image == RASTER or self.bands is not None or target):
+            pieces |= self._image(image, forms[image].shape, target)
+        image = next((name for name in (RASTER, *TENSOR_NAMES) if name in forms), "")
+        if not self.crop or not image:
             return pieces
-        if pieces["input"].axis > len(forms[image].shape) - _PLANE_AXES and pieces["input"].planes is not None:
-            raise ViewError(f"crop=True needs images of (…, rows, columns), found bands along axis {self.axis}")
-        size = forms[image].shape[-_IMAGE_AXES:]
+        shape = forms[image].shape
+        axis = self._axis(image, len(shape))
+        if axis is not None and axis > len(shape) - _PLANE_AXES:
+            raise ViewError(f"crop=True needs images of (…, rows, columns), found bands along axis {axis} of {shape}")
+        window = self._window(shape, unpadded)
         return {
-            name: _piece(piece.stored, forms[piece.stored].shape, piece, window)
-            if forms[piece.stored].shape[-_IMAGE_AXES:] == size
-            else piece
+            name: _cut(piece, window) if forms[piece.stored].shape[-_IMAGE_AXES:] == shape[-_IMAGE_AXES:] else piece
             for name, piece in pieces.items()
         }
 
-    def _image(self, image: str, shape: tuple[int, ...], *, has_target: bool) -> dict[str, Piece]:
+    def _axis(self, image: str, axes: int) -> int | None:
+        """Where a tensor has its bands, counted from the front; None where it has none."""
+        axis = -_PLANE_AXES if self.axis is None or image != "input" else self.axis
+        return axis % axes if -axes <= axis < axes else None
+
+    def _image(self, image: str, shape: tuple[int, ...], target: tuple[int, ...]) -> dict[str, Piece]:
         """The planes of `input`, and of `target` where the image holds it."""
-        axis = -_PLANE_AXES if self.axis is None or image == RASTER else self.axis
-        if not -len(shape) <= axis < len(shape):
+        axis = self._axis(image, len(shape))
+        if self.bands is None and not target:
+            total = 0 if axis is None else shape[axis]
+            return {"input": Piece(image, shape, axis=axis or 0, total=total)}
+        if axis is None:
             raise ViewError(f"its {image} of shape {shape} has no axis of bands")
-        axis %= len(shape)
         count = shape[axis]
-        for plane in (*(self.bands or ()), *self.target):
+        if count > MAX_PLANES:
+            raise ViewError(f"its {image} of shape {shape} has more than the {MAX_PLANES} planes to choose from")
+        for plane in (*(self.bands or ()), *target):
             if not -count <= plane < count:
                 raise ViewError(f"it has {count} planes, so there is no plane {plane}")
-        target = () if has_target else tuple(plane % count for plane in self.target)
+        target = tuple(plane % count for plane in target)
         rest = tuple(plane for plane in range(count) if plane not in target)
         bands = rest if self.bands is None else tuple(plane % count for plane in self.bands)
         chosen = {"input": bands, "target": target}
@@ -168,7 +185,8 @@ def parse_size(value: object) -> tuple[int, int] | None:
         >>> parse_size("[61, 64]"), parse_size(61.0), parse_size("unknown")
         ((61, 64), (61, 61), None)
     """
-    found = _SIZE.fullmatch(str(value).strip()[:50])
+    text = str(value).strip()
+    found = _SIZE.fullmatch(text) if len(text) <= _LONGEST else None
     if found is None or isinstance(value, bool):
         return None
     rows = int(found[1])
@@ -176,15 +194,32 @@ def parse_size(value: object) -> tuple[int, int] | None:
     return (rows, columns) if rows and columns else None
 
 
-def _piece(stored: str, shape: tuple[int, ...], piece: Piece | None, window: Window | None) -> Piece:
-    """A piece of a tensor, cut to a window."""
-    piece = piece or Piece(stored, shape, axis=max(0, len(shape) - _PLANE_AXES), total=0)
-    if window is None:
-        return piece
+def moved(transform: Geotransform | None, origin: tuple[int, int]) -> Geotransform | None:
+    """The geotransform of a window that begins at a row and column of the image."""
+    if transform is None or origin == (0, 0):
+        return transform
+    x, width, row_rotation, y, column_rotation, height = transform
+    row, column = origin
+    return (
+        x + column * width + row * row_rotation,
+        width,
+        row_rotation,
+        y + column * column_rotation + row * height,
+        column_rotation,
+        height,
+    )
+
+
+def _piece(stored: str, shape: tuple[int, ...]) -> Piece:
+    """A tensor, whole."""
+    return Piece(stored, shape, axis=max(0, len(shape) - _PLANE_AXES))
+
+
+def _cut(piece: Piece, window: Window) -> Piece:
+    """A piece without padding."""
     top, bottom, left, right = window
-    if (top, bottom, left, right) == (0, shape[-2], 0, shape[-1]):
-        return piece
-    return piece._replace(window=window, shape=(*piece.shape[:-2], bottom - top, right - left))
+    shape = (*piece.shape[:-_IMAGE_AXES], bottom - top, right - left)
+    return piece if shape == piece.shape else piece._replace(window=window, shape=shape)
 
 
 def _shown(value: object) -> str:
@@ -223,7 +258,12 @@ def _indices(collection: Collection, names: PlaneNames, argument: str) -> tuple[
     for position, band in enumerate(collection.bands):  # a band's own name wins over another's common name
         if band.common_name:
             named.setdefault(band.common_name, position if band.index is None else band.index)
-    wanted = [names] if isinstance(names, int | str | np.integer) else list(names)
+    if isinstance(names, bytes | AbstractSet | Mapping):  # numbers, or in no order
+        raise _no_plane(names, argument)
+    try:
+        wanted = [names] if isinstance(names, int | str | np.integer) else list(names)
+    except TypeError:
+        raise _no_plane(names, argument) from None
     if not wanted and argument == "bands":
         raise ValueError("expected bands to name at least one band, got none")
     return tuple(_index(name, named, argument, collection.id) for name in wanted)
@@ -233,8 +273,12 @@ def _index(name: int | str, named: dict[str, int], argument: str, collection: st
     if isinstance(name, int | np.integer) and not isinstance(name, bool):
         return int(name)
     if not isinstance(name, str):
-        raise TypeError(f"{argument}: expected names or 0-based indices of planes, got {name!r}")
+        raise _no_plane(name, argument)
     if name in named:
         return named[name]
     has = f"it names {', '.join(named)}" if named else "it names none; use 0-based indices, such as [2, 1, 0]"
     raise UnknownNameError(f"{argument}: collection {collection!r} has no band {name!r}: {has}")
+
+
+def _no_plane(value: object, argument: str) -> TypeError:
+    return TypeError(f"{argument}: expected names or 0-based indices of planes, got {value!r}")
