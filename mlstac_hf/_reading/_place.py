@@ -139,6 +139,8 @@ def points(wkt: Sequence[str | None]) -> Geometries:
 def shapes(values: Sequence[object]) -> Geometries:
     """`(N,)` geometries from a column of them; None where one cannot be read, or is not in degrees.
 
+    A geometry that crosses itself is taken as it is: repairing one can take any time, and these are untrusted.
+
     Args:
         values: WKB, WKT (see `points`), GeoJSON as mapping or text, shapely geometries, and boxes: mappings with
             `xmin`, `ymin`, `xmax`, `ymax`, or sequences of west, south, east, north.
@@ -322,11 +324,11 @@ def footprints(
         MissingExtraError: shapely or pyproj is not installed.
     """
     _, pyproj = _installed()
-    geotransforms, sizes = np.asarray(geotransforms, np.float64).reshape(-1, 6), np.asarray(sizes).reshape(-1, 2)
+    transforms, counts = (np.asarray(values, np.float64) for values in (geotransforms, sizes))
     found: Geometries = np.full(len(crs), None, dtype=object)
     rows_of: dict[str, list[int]] = {}
-    for row, (text, is_known) in enumerate(zip(crs, np.isfinite(geotransforms).all(axis=1), strict=True)):
-        if is_known and (name := parse_crs(text)):
+    for row, text in enumerate(crs):
+        if name := parse_crs(text):
             rows_of.setdefault(name, []).append(row)
     for name, rows in rows_of.items():
         try:
@@ -337,17 +339,16 @@ def footprints(
         if source.is_projected or source.is_geographic:  # others are heights, or count from the centre of the Earth
             for start in range(0, len(rows), _CHUNK):
                 part = rows[start : start + _CHUNK]
-                found[part] = _outlines(to_degrees, geotransforms[part], sizes[part], straight=source.is_geographic)
+                found[part] = _outlines(to_degrees, transforms[part], counts[part])
     return found
 
 
 @np.errstate(over="ignore", invalid="ignore")
-def _outlines(to_degrees: _ToDegrees, transforms: _Floats, sizes: NDArray[Any], *, straight: bool) -> Geometries:
-    """The footprints of rasters in one CRS; `straight`: it is in degrees, so that straight edges stay straight."""
+def _outlines(to_degrees: _ToDegrees, transforms: _Floats, sizes: _Floats) -> Geometries:
+    """The footprints of rasters in one CRS."""
     shapely, _ = _installed()
     found: Geometries = np.full(len(sizes), None, dtype=object)
     is_point: NDArray[np.bool_] = np.any(sizes <= 0, axis=1)
-    sizes = np.where(is_point[:, None], 0, sizes).astype(np.float64)
     area = transforms[:, 1] * transforms[:, 5] - transforms[:, 2] * transforms[:, 4]
     lon, lat = _border(to_degrees, transforms, sizes, _BORDER)
 
@@ -355,7 +356,7 @@ def _outlines(to_degrees: _ToDegrees, transforms: _Floats, sizes: NDArray[Any], 
     found[rows] = shapely.points(lon[rows, 0] - _TURN * np.round(lon[rows, 0] / _TURN), lat[rows, 0])
     rows = np.flatnonzero(~is_point & np.isfinite(lon[:, 0]) & (area != 0))
     steep = (np.abs(_steps(lon[rows])) > _STEEP) | (np.abs(lat[rows]) >= _POLE - _TINY)
-    is_hard = steep.any(axis=1) & (not straight)
+    is_hard = steep.any(axis=1)
     found[rows[~is_hard]] = _polygons(np.unwrap(lon[rows[~is_hard]], period=_TURN), lat[rows[~is_hard]])
 
     # outlines as large as these are often those of many samples

@@ -94,7 +94,7 @@ def test_what_is_no_bbox_is_shown(value, said):
         ((190, -20, 200, -10), (-170, -20, -160, -10)),
         ((170, -20, 190, -10), (170, -20, -170, -10)),
         ((-200, -20, -170, -10), (160, -20, -170, -10)),
-        ((190.1, -20, 200.7, -10), (-169.9, -20, -159.3, -10)),
+        ((190.1, -20, 333.3, -10), (-169.9, -20, -26.7, -10)),
         ((0, -90, 360, 90), WORLD),
     ],
 )
@@ -355,10 +355,11 @@ def test_a_footprint_around_a_pole_meets_every_bbox_that_reaches_it(crs, pole, g
             assert met(found, (west, south, west + 15, north)) == is_met
 
 
+@pytest.mark.parametrize("pixel", [1000, 0.03])
 @pytest.mark.parametrize(("column", "row"), [(0, 0), (100, 0), (100, 100), (0, 100)])
-def test_a_footprint_with_a_corner_at_the_pole_is_a_quarter_of_the_cap(column, row):
-    x, y = -1000 * column, 1000 * row
-    found = footprint("EPSG:3413", (x, 1000, 0, y, 0, -1000), (100, 100))
+def test_a_footprint_with_a_corner_at_the_pole_is_a_quarter_of_the_cap(column, row, pixel):
+    x, y = -pixel * column, pixel * row
+    found = footprint("EPSG:3413", (x, pixel, 0, y, 0, -pixel), (100, 100))
     assert found.is_valid
     middle = {(0, 0): 0, (100, 0): -90, (100, 100): 180, (0, 100): 90}[column, row]
     for longitude in range(-180, 180, 15):
@@ -382,6 +383,12 @@ def test_footprints_of_the_whole_earth_meet_everything():
         assert found.area == pytest.approx(360 * 180, rel=1e-6)
         for longitude in range(-180, 180, 30):
             assert met(found, (longitude, 45, longitude + 1, 46))
+
+
+def test_what_grids_have_beyond_the_pole_or_by_rounding_beyond_the_antimeridian_is_cut_off():
+    assert footprint("EPSG:4326", (0, 0.25, 0, 90.125, 0, -0.25), (721, 40)).bounds == (0, -90, 10, 90)
+    assert footprint("EPSG:4326", (170, 0.1 + 1e-13, 0, 1, 0, -0.01), (100, 100)).bounds == (170, 0, 180, 1)
+    assert footprint("EPSG:4326", (-180 - 1e-11, 0.1, 0, 1, 0, -0.01), (100, 100)).bounds[0] == -180
 
 
 def test_the_way_through_more_points_equals_the_plain_one(monkeypatch):
@@ -472,9 +479,10 @@ UNREADABLE = [
     "POINT (8.55)",
     "POINT (nan 1)",
     "POINT (1e999 1)",
-    "POINT (500000 5000000)",
+    "POINT (400 2)",
+    "POINT (1 91)",
     "POINT (1 2)\0\ud800",
-    "POINT (" + "1" * 1_000_000 + " 2)",
+    "LINESTRING (" + ", ".join(["1 2"] * 250_000) + ")",
     "CIRCULARSTRING (0 0, 1 1, 2 0)",
     "GEOMETRYCOLLECTION (POINT (1 2))",
 ]
@@ -501,6 +509,7 @@ POLYGON = shapely.box(1, 2, 3, 4)
         shapely.to_wkb(shapely.set_srid(POLYGON, 4326), include_srid=True),
         shapely.to_wkb(shapely.force_3d(POLYGON), flavor="iso"),
         shapely.to_wkb(shapely.MultiPolygon([POLYGON])),
+        shapely.to_wkb(shapely.set_srid(shapely.MultiPolygon([POLYGON]), 4326), include_srid=True),
         POLYGON.wkt,
         shapely.to_geojson(POLYGON),
         POLYGON.__geo_interface__,
@@ -516,6 +525,19 @@ def test_a_geometry_column_is_read_in_every_spelling(value):
     found = shapes([None, value, "here"])
     assert found[0] is found[2] is None
     assert found[1].equals(POLYGON)
+
+
+@pytest.mark.parametrize(("thousands", "bits", "more"), [(0, 0, 0), (1, 8, 1), (2, 4, 1), (3, 12, 2)])
+@pytest.mark.parametrize("order", "<>")
+def test_heights_and_measures_are_passed_over_as_iso_and_postgis_write_them(order, thousands, bits, more):
+    def written(flags):
+        point = (
+            struct.pack(order + "BI", order == "<", 1 + flags) + struct.pack(order + "4d", 5, 6, 7, 8)[: 8 * (2 + more)]
+        )
+        return struct.pack(order + "BII", order == "<", 4 + flags, 2) + 2 * point
+
+    for found in shapes([written(thousands * 1000), written(bits << 28)]):
+        assert shapely.get_coordinates(found).tolist() == [[5, 6], [5, 6]]
 
 
 def test_a_box_over_the_antimeridian_is_two():
@@ -586,18 +608,18 @@ geometries = st.one_of(
 WKB = {"byte_order": st.sampled_from([0, 1]), "flavor": st.sampled_from(["iso", "extended"])}
 
 
-@given(st.lists(geometries, max_size=4), st.fixed_dictionaries(WKB), st.sampled_from(["XY", "XYZ", "XYZM"]))
-def test_any_wkb_and_wkt_that_shapely_writes_is_read(parts, options, axes):
-    parts = [shapely.force_3d(part, 7) if axes != "XY" else part for part in parts]
+@given(st.lists(geometries, max_size=4), st.fixed_dictionaries(WKB), st.booleans())
+def test_any_wkb_and_wkt_that_shapely_writes_is_read(parts, options, has_heights):
+    parts = [shapely.force_3d(part, 7) if has_heights else part for part in parts]
     kinds = [shapely.MultiPoint, shapely.MultiLineString, shapely.MultiPolygon]
     multi = [kinds[i]([part for part in parts if shapely.get_dimensions(part) == i]) for i in range(3)]
     written = [*parts, *(geometry for geometry in multi if not geometry.is_empty)]
     for texts in (shapely.to_wkb(written, **options), shapely.to_wkt(written)):
         found = shapes(list(texts))
-        assert all(one.equals_exact(other) for one, other in zip(found, written, strict=True))
+        assert all(one.equals_exact(other, 0) for one, other in zip(found, written, strict=True))
 
 
-@given(st.lists(geometries, min_size=1, max_size=10), geometries)
+@given(st.lists(geometries.filter(shapely.is_valid), min_size=1, max_size=10), geometries)
 def test_meets_agrees_with_shapely_within_the_borders_of_the_map(rows, other):
     column = np.array([*rows, None], dtype=object)
     area = shapely.transform(shapely.make_valid(other), lambda xy: xy * 0.9)
@@ -608,6 +630,19 @@ def test_meets_agrees_with_shapely_within_the_borders_of_the_map(rows, other):
 def test_touching_is_meeting():
     column = shapes([[2, 2, 3, 3], [2, 0, 3, 1], [2.001, 0, 3, 1]])
     assert meets(column, area_of(intersects=SQUARE)).tolist() == [True, True, False]
+
+
+def test_touching_across_the_antimeridian_is_meeting():
+    west, east = shapes([[-180, 0, -179, 1], [179, 0, 180, 1]])
+    assert met(west, (179, 0, 180, 1))
+    assert met(east, (-180, 0, -179, 1))
+    assert not met(west, (178, 0, 179, 1))
+
+
+def test_a_bbox_without_width_or_height_is_a_line_or_a_point():
+    assert area_of((7, 46, 7, 46)).equals(shapely.Point(7, 46))
+    assert area_of((7, 46, 7, 47)).equals(shapely.LineString([(7, 46), (7, 47)]))
+    assert all(area_of(bbox).is_valid for bbox in [(7, 46, 7, 46), (7, 46, 7, 47), (180, 0, -180, 1)])
 
 
 def test_columns_that_count_from_0_to_360_are_met():

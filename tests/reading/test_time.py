@@ -190,3 +190,9 @@ def test_a_sample_is_within_june_where_it_shares_a_moment_with_it(start, end, is
 def test_times_of_any_unit_are_compared(unit):
     starts = np.array(["2018-06-01", "2018-07-01", "NaT"], f"datetime64[{unit}]")
     assert within(starts, np.full(3, NAT, starts.dtype), parse_interval("2018-06")).tolist() == [True, False, False]
+
+
+def test_nanoseconds_do_not_overflow_where_the_interval_is_wide():
+    starts = np.array(["2018-06-01"], "datetime64[ns]")
+    assert within(starts, starts, parse_interval("1000/9999")).tolist() == [True]
+    assert within(starts, starts, parse_interval("9998/9999")).tolist() == [False]
