@@ -197,7 +197,8 @@ class SampleFolder:
             forms = {name: tensor for name, tensor in tensors.items() if name not in texts}
             found = self.view.pieces(forms, header.metadata.get(UNPADDED), texts)
             pieces = {name: piece for name, piece in found.items() if piece.stored != name or not piece.is_whole}
-            tensors = {**tensors, **{name: _cut(tensors[piece.stored], piece) for name, piece in pieces.items()}}
+            cut = {name: _cut(tensors[piece.stored], piece) for name, piece in pieces.items()}
+            tensors = {name: cut[name] if name in cut else tensors[name] for name in found}
         known = [name for name in TENSOR_NAMES if name in tensors or name in texts]
         others = [name for name in tensors if name not in TENSOR_NAMES]
         return SampleHead(tensors, texts, (*known, *others), header.metadata, pieces)

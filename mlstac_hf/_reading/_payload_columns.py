@@ -42,7 +42,8 @@ def _together(payload: Payload, pieces: Mapping[str, Piece], into: Targets) -> d
     """Columns that are made of one tensor."""
     first = next(iter(pieces.values()))
     form = payload.tensors[first.stored]
-    if first.axis != len(form.shape) - _PLANES_FROM_END and first.planes is not None:
+    axis = len(form.shape) - _PLANES_FROM_END
+    if any(piece.planes is not None and piece.axis != axis for piece in pieces.values()):
         whole = payload.read(first.stored)
         return {
             name: piece.copy(whole, target_of(piece.shape, form.dtype, into.get(name)))

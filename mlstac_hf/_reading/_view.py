@@ -115,6 +115,7 @@ class View:
         target = () if "target" in forms or "target" in taken else self.target
         pieces = {name: _piece(name, form.shape) for name, form in forms.items() if name != RASTER}
         if image in forms and (image == RASTER or self.bands is not None or target):
+            pieces.pop(image, None)  # what is left of it is input, and nothing may be left
             pieces |= self._image(image, forms[image].shape, target)
         image = next((name for name in (RASTER, *TENSOR_NAMES) if name in forms), "")
         if not self.crop or not image:
