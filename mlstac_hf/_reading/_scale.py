@@ -6,6 +6,7 @@ Owns: the arithmetic, and which number belongs to which band. Leaves to others: 
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -13,11 +14,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from mlstac_hf._errors import SchemaMismatchError
+from mlstac_hf._errors import InvalidCollectionError, SchemaMismatchError
 from mlstac_hf._formats import Array, TensorSlice, aligned_empty
 from mlstac_hf._reading._selected import Through
 from mlstac_hf._reading._source import Sample, SampleHead, Targets
-from mlstac_hf._reading._view import WHOLE, View
+from mlstac_hf._reading._view import MAX_PLANES, WHOLE, View
 from mlstac_hf._spec import Collection
 
 Scale = bool | float | Sequence[float]
@@ -34,6 +35,8 @@ class Step(NamedTuple):
     """Of numpy: `multiply`, `add`, `subtract`, `divide`."""
     numbers: tuple[float, ...]
     """One, or one a band."""
+    beyond: float | None = None
+    """Of planes beyond those that have a number, where these count stored planes and need not be all."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +53,10 @@ class Scaled(Through):
     """Whether numbers belong to stored planes, not to the bands that are handed out."""
     what: str = "scale="
     """For messages."""
+
+    def fingerprint(self) -> str:
+        """See `Source`; other numbers, such as those of a training split that changed, make other samples."""
+        return hashlib.sha256(f"{self.steps}{self.stored}{super().fingerprint()}".encode()).hexdigest()
 
     def head(self, index: int) -> SampleHead:
         """See `Source`."""
@@ -78,36 +85,42 @@ class Scaled(Through):
         out = target if target is not None and fits else aligned_empty(array.shape, _FLOAT32)
         exact = np.can_cast(array.dtype, _FLOAT32) or array.dtype.itemsize <= 2  # noqa: PLR2004 - bfloat16, float8
         work = out if exact else np.empty(array.shape, np.float64)
-        np.copyto(work, array, casting="unsafe")
-        for step in self.steps:
-            numbers = self._along_bands(step.numbers, index, head, work)
-            getattr(np, step.operation)(work, numbers, out=work)
-        if work is not out:
-            np.copyto(out, work, casting="same_kind")
+        with np.errstate(all="ignore"):  # what is too large for a float32 is infinite, and NaN stays NaN
+            np.copyto(work, array, casting="unsafe")
+            for step in self.steps:
+                getattr(np, step.operation)(work, self._along_bands(step, index, head, work), out=work)
+            if work is not out:
+                np.copyto(out, work, casting="same_kind")
         return out
 
-    def _along_bands(self, numbers: tuple[float, ...], index: int, head: SampleHead, work: Array) -> Any:
-        if len(numbers) == 1:
+    def _along_bands(self, step: Step, index: int, head: SampleHead, work: Array) -> Any:
+        numbers = step.numbers
+        if len(numbers) == 1 and step.beyond is None:
             return work.dtype.type(numbers[0])
         piece = head.pieces.get(INPUT)
         axis = piece.axis if piece is not None and piece.total else self._axis(work.ndim)
         count = work.shape[axis] if 0 <= axis < work.ndim else 1
-        planes = piece.planes if piece is not None and piece.planes is not None else tuple(range(count))
         total = piece.total if piece is not None and piece.total else count
-        chosen = self._chosen(numbers, planes, total) if self.stored else numbers
-        if len(chosen) != count:
+        if self.stored and total <= MAX_PLANES:
+            planes = piece.planes if piece is not None and piece.planes is not None else range(count)
+            numbers = self._chosen(step, planes, total)
+        if len(numbers) != count:
             raise SchemaMismatchError(
-                f"{self.place(index)}: {self.what} has {len(numbers)} numbers, but input has {total} bands, of which "
-                f"{count} are read. Give one number, or one a band."
+                f"{self.place(index)}: {self.what} has {len(step.numbers)} numbers, but input has {total} bands, of "
+                f"which {count} are read. Expected one number, or one a band that is "
+                f"{'stored and no target' if self.stored else 'read'}."
             )
-        return np.array(chosen, work.dtype).reshape(-1, *[1] * (work.ndim - axis - 1))
+        return np.array(numbers, work.dtype).reshape(-1, *[1] * (work.ndim - axis - 1))
 
     def _axis(self, axes: int) -> int:
         axis = -3 if self.view.axis is None else self.view.axis
         return axis % axes if -axes <= axis < axes else -1
 
-    def _chosen(self, numbers: tuple[float, ...], planes: tuple[int, ...], total: int) -> tuple[float, ...]:
+    def _chosen(self, step: Step, planes: Sequence[int], total: int) -> tuple[float, ...]:
         """The numbers of the planes that are read, out of one a stored plane, or one a plane that is no target."""
+        numbers = step.numbers
+        if step.beyond is not None:
+            return tuple(numbers[plane] if plane < len(numbers) else step.beyond for plane in planes)
         if len(numbers) != total:
             target = {plane % total for plane in self.view.target}
             rest = [plane for plane in range(total) if plane not in target]
@@ -124,13 +137,13 @@ def check_scale(scale: Scale | None) -> tuple[float, ...] | bool:
     Raises:
         ValueError: neither numbers nor a boolean.
     """
-    if scale is None or isinstance(scale, bool):
+    if scale is None or isinstance(scale, bool | np.bool_):
         return bool(scale)
     try:
-        numbers = np.atleast_1d(np.asarray(scale, np.float64))
-    except (TypeError, ValueError):
+        numbers = np.atleast_1d(np.asarray(scale))
+    except ValueError:  # lists of different lengths
         numbers = np.array([])
-    if numbers.ndim != 1 or not numbers.size or not np.isfinite(numbers).all():
+    if numbers.dtype.kind not in "iuf" or numbers.ndim != 1 or not numbers.size or not np.isfinite(numbers).all():
         raise ValueError(f"expected scale to be True, a number, or a list of one a band, got {scale!r}")
     return tuple(map(float, numbers))
 
@@ -142,27 +155,34 @@ def declared_steps(collection: Collection) -> tuple[Step, ...]:
 
     Raises:
         ValueError: it declares none.
+        InvalidCollectionError: what it declares is not finite.
     """
     notes = collection.annotations
-    scale, offset = ((values or {}).get(INPUT, ()) for values in (notes.scale, notes.offset))
+    scale, offset = (tuple((values or {}).get(INPUT, ())) for values in (notes.scale, notes.offset))
+    steps = (Step("multiply", scale), Step("add", offset))
     if not scale and not offset:
-        scale, offset = (_of_bands(collection, key, neutral) for key, neutral in (("scale", 1.0), ("offset", 0.0)))
-    if not scale and not offset:
+        steps = (_of_bands(collection, "multiply", "scale", 1.0), _of_bands(collection, "add", "offset", 0.0))
+    if not any(step.numbers for step in steps):
         raise ValueError(
             f"scale=True: collection {collection.id!r} declares no scale (mlhf:scale in main.json). Pass your own, "
             "such as scale=1e-4 or a list of one number a band."
         )
-    steps = (Step("multiply", tuple(scale)), Step("add", tuple(offset)))
-    return tuple(step for step in steps if step.numbers and (step.operation != "add" or any(step.numbers)))
+    if not all(map(math.isfinite, (number for step in steps for number in step.numbers))):
+        raise InvalidCollectionError(
+            f"scale=True: collection {collection.id!r} declares a scale that is no finite number, {scale or offset}. "
+            "Mend mlhf:scale and mlhf:offset in main.json, or pass a scale of your own."
+        )
+    told = tuple(step for step in steps if step.numbers and (step.operation == "multiply" or any(step.numbers)))
+    return told or (Step("multiply", (1.0,)),)
 
 
-def _of_bands(collection: Collection, key: str, neutral: float) -> tuple[float, ...]:
-    """One number a plane out of the bands' own keys; nothing where no band has one."""
+def _of_bands(collection: Collection, operation: str, key: str, neutral: float) -> Step:
+    """One number a plane out of the bands' own keys; none where no band has one."""
     found: dict[int, float] = {}
     for position, band in enumerate(collection.bands):
         extra: Mapping[str, Any] = band.model_extra or {}
         value = extra.get(f"raster:{key}", extra.get(key))
         if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
             found[position if band.index is None else band.index] = float(value)
-    count = len(collection.bands) if found else 0
-    return tuple(found.get(plane, neutral) for plane in range(count))
+    count = min(max(found, default=-1) + 1, MAX_PLANES)
+    return Step(operation, tuple(found.get(plane, neutral) for plane in range(count)), neutral)

@@ -107,7 +107,7 @@ def _payload(kind: str, grid: Grid, index: int) -> bytes:
         from rasterio.transform import Affine
 
         (array,) = grid.tensors.values()
-        driver = "JP2OpenJPEG" if index % 2 and array.dtype.kind in "iu" else "GTiff"
+        driver = "JP2OpenJPEG" if index % 2 and array.dtype.kind in "iu" and array.itemsize <= 2 else "GTiff"
         return encode(array, driver, transform=Affine.from_gdal(*grid.transform))
     import h5py
 
