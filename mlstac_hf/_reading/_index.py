@@ -184,7 +184,7 @@ def _scanned(source: Source, digest: str, skip: bool, cache_dir: str | Path | No
             "filter=, bbox=, intersects= and datetime= need pyarrow, which is not installed. Install it with: "
             "pip install 'mlstac-hf[select]'"
         ) from None
-    notes, name = Notes(cache_dir), f"indexes/{_known_by(source, digest)}.parquet"
+    notes, name = Notes(cache_dir), f"indexes/{known_by(source, digest)}.parquet"
     kept = notes.get(name)
     if kept is not None:
         with suppress(pa.ArrowException, OSError, ValueError):  # damaged: look again
@@ -200,7 +200,7 @@ def _scanned(source: Source, digest: str, skip: bool, cache_dir: str | Path | No
     return table
 
 
-def _known_by(source: Source, digest: str) -> str:
+def known_by(source: Source, digest: str) -> str:
     """Changes when the samples do. Where nothing can be listed, only a few of them are asked about."""
     if isinstance(source, SampleFolder) and not source.versions:
         probes = sorted({len(source) * probe // _PROBES for probe in range(_PROBES)} if len(source) else ())

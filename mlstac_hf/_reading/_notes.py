@@ -22,7 +22,7 @@ class Notes:
 
     def __init__(self, cache_dir: str | Path | None) -> None:
         folder = platformdirs.user_cache_path("mlstac-hf") if cache_dir is None else Path(cache_dir).expanduser()
-        self._store = LocalStore(folder)
+        self._store = LocalStore(folder, trust_links=True)  # the user's own
 
     def get(self, name: str) -> bytes | None:
         """What was kept under a name; None where nothing was, or it cannot be read."""

@@ -110,7 +110,7 @@ def select(
         collection: an open one.
         split: its canonical name.
         selection: which samples, and what of each.
-        skip: leave out samples whose header cannot be read, with a warning, where headers are looked at.
+        skip: leave out samples that cannot be read, with a warning, where headers are looked at or statistics computed.
         cache_dir: where indexes and statistics are kept; default the platform's cache folder of the user.
 
     Raises:
@@ -138,7 +138,7 @@ def select(
     if selection.limit is not None and selection.limit < len(chosen):
         chosen = Selected(chosen, range(selection.limit))
     announce(chosen, f"{collection.id}, as samples are asked for")
-    steps, stored, what = _steps(collection, selection, view, cache_dir)
+    steps, stored, what = _steps(collection, selection, view, skip, cache_dir)
     return Scaled(chosen, steps=steps, view=view, stored=stored, what=what) if steps else chosen
 
 
@@ -157,11 +157,15 @@ class _Files:
 
 
 def _steps(
-    collection: Collection, selection: Selection, view: View, cache_dir: str | Path | None
+    collection: Collection,
+    selection: Selection,
+    view: View,
+    skip: bool,  # noqa: FBT001 - one caller
+    cache_dir: str | Path | None,
 ) -> tuple[tuple[Step, ...], bool, str]:
     """The arithmetic that was asked for, whether its numbers belong to stored planes, and its name."""
     if selection.normalize is not None:
-        return statistics_steps(collection, view, cache_dir), True, "normalize="
+        return statistics_steps(collection, view, skip=skip, cache_dir=cache_dir), True, "normalize="
     scale = check_scale(selection.scale)
     if scale is True:
         return declared_steps(collection), True, "scale=True"
