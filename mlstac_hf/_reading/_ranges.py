@@ -30,6 +30,8 @@ Fetch = Callable[[int, int], bytes]
 
 FIRST_FETCH = 4096
 """Bytes; nearly every header fits."""
+MAX_PARTS = 1 << 16
+"""Of more parts than these, a tensor is fetched whole, and a header may claim any number of them."""
 _FIRST_INFLATED = 64 << 10
 _GZIP = 31  # zlib's window bits for a gzip stream
 MAX_GAP = 32 << 10
@@ -55,6 +57,7 @@ class RangedFile:
         if len(first) < end:
             raise HeaderError(f"the header claims {end - PREFIX} bytes, but the file ends after {len(first)}")
         self.header: Header = parse_header(first[PREFIX:end])
+        self._first = first
 
     def column(self, piece: Piece | str, target: Array | None) -> Array:
         """One column, `target` where it fits.
@@ -76,9 +79,11 @@ class RangedFile:
     def _planes(self, tensor: TensorSlice, piece: Piece) -> Array:
         """The planes of a piece, with all their rows and columns."""
         if piece.planes is None:
-            return _array(self._exactly(tensor.start, tensor.start + tensor.nbytes), tensor.dtype, tensor.shape)
+            return self._whole(tensor)
         outer = math.prod(tensor.shape[: piece.axis])
         nbytes = tensor.nbytes // max(1, outer * piece.total)
+        if not nbytes or outer * len(piece.planes) > MAX_PARTS:
+            return self._whole(tensor).take(piece.planes, piece.axis)
         starts = [tensor.start + (row * piece.total + plane) * nbytes for row in range(outer) for plane in piece.planes]
         parts: dict[int, memoryview] = {}
         for begin, end in _runs(starts, nbytes):
@@ -87,7 +92,12 @@ class RangedFile:
         shape = (*tensor.shape[: piece.axis], len(piece.planes), *tensor.shape[piece.axis + 1 :])
         return _array(b"".join(parts[start] for start in starts), tensor.dtype, shape)
 
+    def _whole(self, tensor: TensorSlice) -> Array:
+        return _array(self._exactly(tensor.start, tensor.start + tensor.nbytes), tensor.dtype, tensor.shape)
+
     def _exactly(self, begin: int, end: int) -> bytes:
+        if end <= len(self._first):  # came with the header
+            return self._first[begin:end]
         data = self._fetch(begin, end) if end > begin else b""
         if len(data) != end - begin:
             raise HeaderError(f"expected bytes {begin} to {end}, found {len(data)}; the file is cut short")
