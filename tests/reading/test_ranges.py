@@ -65,7 +65,7 @@ def pieces(draw):
 def needed(data, piece, gap):
     """Bytes of the planes of a piece, and of the gaps between them that are fetched all the same."""
     tensor = parse_header(data[8 : header_end(data)]).tensors[piece.stored]
-    places = np.arange(tensor.start, tensor.start + tensor.nbytes).reshape(*tensor.shape, -1)
+    places = np.arange(tensor.start, tensor.start + tensor.nbytes).reshape(*tensor.shape, tensor.dtype.itemsize)
     places = places if piece.planes is None else places.take(piece.planes, piece.axis)
     places = np.unique(places)
     between = np.diff(places) - 1
