@@ -5,7 +5,7 @@ Leaves to others: what an answer must be (`_http_checks`), how slow it may be (`
 asked at all (`_links`), what is in the files.
 
 Every read gives the bytes of the file or raises, and none hangs: an answer that falls behind (see `_http_pool`) is
-given up, no request is made more than `PATIENCE_S` after the first, and there are few.
+given up, requests are repeated a few times, and what fails more than `PATIENCE_S` after the first has failed.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from functools import partial
 from http import HTTPStatus
 from typing import Any, NamedTuple, TypeVar
@@ -163,8 +162,8 @@ class HttpStore:
         first = self._versions.get(path)
         if first is None:
             return self._versions.setdefault(path, version) if len(self._versions) < MAX_VERSIONS else version
-        if first.nbytes is None:
-            self._versions[path] = first = replace(first, nbytes=version.nbytes)
+        if first.nbytes is None or not first.host:
+            self._versions[path] = first = first.completed(version)
         return first
 
     @staticmethod
@@ -179,7 +178,7 @@ class HttpStore:
     def _headers_of(path: str, answer: _Answer) -> Version | None:
         """What HEAD says; None where the answer says nothing of the file."""
         response = answer.response
-        if not answer.linked:
+        if not response.get_redirect_location():
             check_status(response, f"HEAD {bare(answer.url)}", path, HTTPStatus.OK, *_NO_HEAD)
             if response.status in _NO_HEAD or is_page(response, path):
                 return None
@@ -197,28 +196,28 @@ class HttpStore:
         retries, latest = RETRY, time.monotonic() + PATIENCE_S
         while True:
             response: urllib3.BaseHTTPResponse | None = None
-            error: HTTPError | None = None
+            reason = ""  # the error itself would keep its sockets open
             try:
                 answer = self._follow(method, url, self._headers | (headers or {}))
                 response = answer.response
                 if not retries.is_retry(method, response.status):
                     return use(answer)
-            except LocationValueError as caught:
-                raise StoreError(f"{method} {url} failed: {caught}") from None
-            except HTTPError as caught:
-                error = caught
+            except LocationValueError as error:
+                raise StoreError(f"{method} {url} failed: {error}") from None
+            except HTTPError as error:
+                reason = f" {str(error)[:300]}"
             finally:
                 if response is not None:
                     give_back(response)
             try:
-                retries = retries.increment(method, url, response=response, error=error)
+                retries = retries.increment(method, url, response)
                 hopeless = time.monotonic() > latest
             except MaxRetryError:
                 hopeless = True
-            if hopeless and response is not None and error is None:
+            if hopeless and response is not None and not reason:
                 check_status(response, f"{method} {url}", path)
             if hopeless:
-                raise StoreError(f"{method} {url} failed, after retries: {error}") from None
+                raise StoreError(f"{method} {url} failed, after retries:{reason}")
             pause(retries, response)
 
     def _follow(self, method: str, url: str, headers: dict[str, str]) -> _Answer:

@@ -8,6 +8,7 @@ Leaves to others: asking again (`_http`).
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import io
 import socket
@@ -82,13 +83,10 @@ def open_pool() -> urllib3.PoolManager:
 
 def give_back(response: urllib3.BaseHTTPResponse, nbytes: int = 65536) -> None:
     """End a response: the connection is kept where less than `nbytes` of the body are left, else closed."""
-    try:
+    with contextlib.suppress(urllib3.exceptions.HTTPError, ValueError):
         response.read(nbytes)
-    except (urllib3.exceptions.HTTPError, ValueError):
-        pass
-    finally:
-        response.close()
-        response.release_conn()
+    response.close()
+    response.release_conn()
 
 
 def pause(retries: urllib3.Retry, response: urllib3.BaseHTTPResponse | None) -> None:

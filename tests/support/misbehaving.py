@@ -11,11 +11,13 @@ holds turns that into another `Reply`, in the order they were added, and the las
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import hashlib
 import random
 import re
 import socket
+import sys
 import threading
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -66,6 +68,8 @@ class Reply:
     """Bytes of the body after which the connection is closed; None: all, and it is kept."""
     silent: bool = False
     """The connection is closed before anything is sent."""
+    head: bytes | None = field(default=None, repr=False)
+    """Sent in place of the status line and the headers."""
 
     def having(self, **headers: str | None) -> Reply:
         """With other headers; None takes one away, an underscore stands for a hyphen."""
@@ -98,6 +102,19 @@ def ranged_reply(whole: Reply, asked: str | None) -> Reply:
     return replace(whole, status=206, body=whole.body[start:stop], whole=whole).having(
         Content_Range=f"bytes {start}-{stop - 1}/{nbytes}"
     )
+
+
+def head_of(reply: Reply) -> bytes:
+    """Its status line and headers, as they are sent."""
+    headers = dict(reply.headers)
+    if reply.chunked:
+        headers = {key: value for key, value in headers.items() if key != "Content-Length"}
+        headers["Transfer-Encoding"] = "chunked"
+    else:
+        headers.setdefault("Content-Length", str(len(reply.body)))
+    lines = [f"HTTP/1.1 {reply.status} {HTTPStatus(reply.status).phrase}"]
+    lines += [f"{key}: {value}" for key, value in headers.items()]
+    return "\r\n".join([*lines, "", ""]).encode("latin-1")
 
 
 # Faults
@@ -249,9 +266,30 @@ class Trickle:
     seconds: float
     nbytes: int = 1
     headers: bool = False
+    at_once: int = 0
+    """Bytes that are sent without a pause before it begins."""
 
     def __call__(self, request: Request, reply: Reply) -> Reply:
         return replace(reply, header_trickle=self) if self.headers else replace(reply, body_trickle=self)
+
+
+@dataclass(frozen=True)
+class Garbled:
+    """Some bytes of the status line and the headers are others, or gone; the connection ends with the body."""
+
+    seed: int
+    _calls: Counter[str] = field(default_factory=Counter, repr=False, compare=False)
+
+    def __call__(self, request: Request, reply: Reply) -> Reply:
+        self._calls[request.path] += 1
+        rng = random.Random(f"{self.seed} {request.path} {self._calls[request.path]}")
+        head = bytearray(head_of(reply))
+        for _ in range(rng.choice((1, 3, 20))):
+            place = rng.randrange(len(head) - 1)
+            head[place : place + rng.choice((0, 1, 1, 5))] = rng.choice(
+                (rng.randbytes(1), b"", b"\r\n", b"9", b"-", b"\0", b" ", b",", b"9" * 5000)
+            )
+        return replace(reply, head=bytes(head), sends=len(reply.body))
 
 
 @dataclass(frozen=True)
@@ -376,9 +414,10 @@ class MisbehavingServer(ThreadingHTTPServer):
     def reply(self, request: Request) -> Reply:
         """What a server does that behaves."""
         file = self.folder.joinpath(request.path.lstrip("/"))
-        if not file.is_file():
+        try:
+            whole = whole_reply(file.read_bytes(), modified=file.stat().st_mtime)
+        except (OSError, ValueError):  # a redirect of rubbish may name anything
             return Reply(404, b"not here", {"Content-Type": "text/plain"})
-        whole = whole_reply(file.read_bytes(), modified=file.stat().st_mtime)
         return ranged_reply(whole, request.range)
 
     def reply_with_faults(self, request: Request) -> Reply:
@@ -409,10 +448,8 @@ class MisbehavingServer(ThreadingHTTPServer):
 
     def handle_error(self, request: object, client_address: object) -> None:
         """A client that went away is no news; a fault of this module is raised by `stop`."""
-        import sys
-
         error = sys.exception()
-        if error is not None and not isinstance(error, ConnectionError):
+        if error is not None and not isinstance(error, ConnectionError) and not self.stopping.is_set():
             self._faults_of_ours.append(error)
 
     def stop(self) -> None:
@@ -427,7 +464,8 @@ class MisbehavingServer(ThreadingHTTPServer):
         self._thread.join()
         with self._lock:
             for one in self._sockets:
-                one.shutdown(socket.SHUT_RDWR)
+                with contextlib.suppress(OSError):  # the client went first
+                    one.shutdown(socket.SHUT_RDWR)
         if self._faults_of_ours:
             raise AssertionError("the server failed") from self._faults_of_ours[0]
 
@@ -444,7 +482,7 @@ class _Handler(BaseHTTPRequestHandler):
         if self.server.stopping.wait(reply.pause_s) or reply.silent:
             self.close_connection = True
             return
-        self._write(_head(reply), reply.header_trickle)
+        self._write(head_of(reply) if reply.head is None else reply.head, reply.header_trickle)
         if self.command != "HEAD":
             self._send_body(request.path, reply)
 
@@ -466,26 +504,16 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(b"0\r\n\r\n")
 
     def _write(self, data: bytes, trickle: Trickle | None, counted: str | None = None) -> None:
-        step = trickle.nbytes if trickle else 1 << 20
-        for start in range(0, len(data), step):
-            if trickle and self.server.stopping.wait(trickle.seconds):
+        start = 0
+        while start < len(data):
+            at_once = trickle is None or start < trickle.at_once
+            if not at_once and self.server.stopping.wait(trickle.seconds):
                 raise ConnectionAbortedError
+            step = 1 << 20 if trickle is None else trickle.at_once if at_once else trickle.nbytes
             self.wfile.write(data[start : start + step])
             if counted is not None:
                 self.server.count_sent(counted, len(data[start : start + step]))
+            start += step
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name of the base class
         """Say nothing."""
-
-
-def _head(reply: Reply) -> bytes:
-    """Status line and headers."""
-    headers = dict(reply.headers)
-    if reply.chunked:
-        headers = {key: value for key, value in headers.items() if key != "Content-Length"}
-        headers["Transfer-Encoding"] = "chunked"
-    else:
-        headers.setdefault("Content-Length", str(len(reply.body)))
-    lines = [f"HTTP/1.1 {reply.status} {HTTPStatus(reply.status).phrase}"]
-    lines += [f"{key}: {value}" for key, value in headers.items()]
-    return "\r\n".join([*lines, "", ""]).encode("latin-1")
