@@ -96,7 +96,12 @@ def plain(column: pa.ChunkedArray) -> pa.Array:
     to = _plain_type(kind)
     if pa.types.is_uint64(kind) and (pc.max(column).as_py() or 0) >= 2**63:
         to = pa.decimal128(20, 0)
-    array = (column if to == column.type else column.cast(to)).combine_chunks()
+    if to != column.type:
+        try:
+            column = column.cast(to)
+        except pa.ArrowNotImplementedError:  # string_view in pyarrow 17
+            column = pa.chunked_array([pa.array(column.to_pylist(), to)])
+    array = column.combine_chunks()
     if pa.types.is_float64(to):
         return pc.if_else(pc.is_nan(array), pa.scalar(None, to), array)
     return array

@@ -44,7 +44,14 @@ _SOURCES = {
     "date": ("text", "time"),
 }
 """What can become what."""
-_WORDS = {"float": "number", "int": "whole number", "bool": "TRUE or FALSE", "datetime": "time", "date": "date"}
+_WORDS = {
+    "float": "number",
+    "int": "whole number",
+    "bool": "TRUE or FALSE",
+    "text": "text",
+    "datetime": "time",
+    "date": "date",
+}
 _LONGEST_VALUE = 1000
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:e[+-]?[0-9]+)?|[+-]?inf(?:inity)?", re.IGNORECASE)
 _MOST_DIGITS = 19
@@ -139,7 +146,7 @@ def cast(array: pa.Array, to: str, name: str, where: str) -> pa.Array:
         array = array.cast(pa.timestamp("us", "UTC"), safe=False)
     result, bad = by_value(array, _TO[to], arrow_type)
     if count := pc.sum(bad).as_py():
-        first = shown(str(array[pc.index(bad, pa.scalar(value=True)).as_py()]))
+        first = shown(array.slice(pc.index(bad, pa.scalar(value=True)).as_py(), 1).cast(pa.large_string())[0].as_py())
         values = f"{count:,} of {len(array) - array.null_count:,} values of {name}"
         warn(f"{prefix(where)}{values} are no {_WORDS[to]} and count as missing, such as {first}")
     return result
@@ -149,10 +156,14 @@ def by_value(array: pa.Array, convert: Callable[[Any], Any], to: pa.DataType) ->
     """Each different value converted once; and where that failed, which gives null."""
     pa, _ = import_arrow()
     encoded = array.dictionary_encode()
+    try:
+        values = encoded.dictionary.to_pylist()
+    except (ValueError, OverflowError):  # a year beyond 9999, which is found and counted below
+        values = list(encoded.dictionary)
     converted, bad = [], []
-    for value in encoded.dictionary:
+    for value in values:
         try:
-            converted.append(None if not value.is_valid else convert(value.as_py()))
+            converted.append(convert(value.as_py() if isinstance(value, pa.Scalar) else value))
             bad.append(False)
         except (ValueError, ArithmeticError):
             converted.append(None)

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mlstac_hf._reading._filter_arrow import ARITHMETIC, COMPARISONS, INT64, compare, compute, fold, is_in
+from mlstac_hf._reading._filter_arrow import ARITHMETIC, COMPARISONS, INT64, compare, compute, fold, is_in, like
 from mlstac_hf._reading._filter_columns import describe, find_column, import_arrow, kind_of, plain, prefix
 from mlstac_hf._reading._filter_text import shown
 from mlstac_hf._reading._filter_types import can_cast, cast, type_name
@@ -213,7 +213,7 @@ class Evaluation:
         text = pattern.data.as_py()
         if (len(text) - len(text.rstrip("\\"))) % 2:
             raise self._error(f"LIKE {shown(text)} ends in a backslash that stands before nothing. Write two")
-        return self._pc.match_like(value.data, text)
+        return like(value.data, text)
 
     def _compute(self, op: str, left: _Value, right: _Value) -> _Value:
         for side in (left, right):
