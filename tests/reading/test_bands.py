@@ -186,6 +186,13 @@ def test_the_declared_axis_is_that_of_input_and_not_of_rasters(tmp_path):
     grids = images(2, (3, 4, 5))
     write_kind("raster", tmp_path, {"train": grids}, **{"ml:spectral": {"bands": [], "axis": 2}})
     check(tmp_path, [{"input": grid.tensors["input"][[2]]} for grid in grids], bands=[2])
+    factors = np.array([2, 3, 5], np.float32)
+    scaled = [{"input": grid.tensors["input"] * factors.reshape(3, 1, 1)} for grid in grids]
+    check(tmp_path, scaled, scale=factors)
+    values = np.stack([grid.tensors["input"] for grid in grids]).astype(np.float64)
+    mean, std = (f(values, axis=(0, 2, 3)).reshape(3, 1, 1) for f in (np.mean, np.std))
+    normal = load(tmp_path, normalize="collection", cache_dir=str(tmp_path / "cache"))[:]["input"]
+    np.testing.assert_allclose(normal, (values - mean) / std, rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize("kind", OWN)
