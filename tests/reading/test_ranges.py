@@ -94,6 +94,20 @@ def test_a_piece_is_that_of_the_whole_and_no_byte_is_asked_for_in_vain(made, fir
     assert planes <= {*places, *range(max(end for _, end in fetch.asked[:asked]))}
 
 
+@pytest.mark.parametrize(("gap", "runs"), [(0, [0, 2, 5]), (99, [0, 2, 5]), (100, [0, 5]), (200, [0])])
+def test_near_parts_are_fetched_together_and_far_ones_apart(gap, runs):
+    array = np.random.default_rng(4).integers(0, 250, (6, 10, 10)).astype(np.uint8)
+    fetch = Fetch(save({"input": array}))
+    with settings_of(8, gap):
+        file = RangedFile(fetch)
+        fetch.asked.clear()
+        found = file.column(Piece("input", (4, 10, 10), (5, 0, 2, 0), None, 0, 6), None)
+    np.testing.assert_array_equal(found, array[[5, 0, 2, 0]])
+    start = file.header.tensors["input"].start
+    assert [(begin - start) // 100 for begin, _ in fetch.asked] == runs
+    assert fetch.asked[-1][1] == start + 600
+
+
 @given(pieces(), st.data())
 def test_a_file_that_is_cut_is_an_error_or_the_cut_does_not_matter(made, data):
     _, whole, piece, expected = made
