@@ -133,7 +133,7 @@ def select(
             index = index_of(plain, origin_of(collection).digest, skip=skip, cache_dir=cache_dir)
             met = selection.matching(index)
             indices = [index for index in indices if met[index]]
-        found.append(whole if len(indices) == len(whole) else Selected(whole, indices))
+        found.append(whole if listed is None and len(indices) == len(whole) else Selected(whole, indices))
     chosen = found[0] if parts is None else Joined(split, tuple(found))
     if selection.limit is not None and selection.limit < len(chosen):
         chosen = Selected(chosen, range(selection.limit))
