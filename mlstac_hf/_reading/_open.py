@@ -277,7 +277,7 @@ def _numbered(store: Store, prefix: str, catalog: Catalog, task: tuple[str, ...]
     count = catalog.n_items or 1
     for index, suffix in itertools.product(sorted({0, min(1, count - 1), count - 1}), SUFFIXES):
         try:
-            store.stat(f"{prefix}{encode_name(index)}{suffix}")
+            entry = store.stat(f"{prefix}{encode_name(index)}{suffix}")
         except FileNotFoundError:
             continue
         if catalog.n_items is None:
@@ -287,5 +287,13 @@ def _numbered(store: Store, prefix: str, catalog: Catalog, task: tuple[str, ...]
                 "Download the folder, or mend main.json."
             )
         names = NumberedNames(catalog.n_items, suffix)
-        return SampleFolder(split=catalog.name, store=store, prefix=prefix, names=names, task=task, view=view)
+        return SampleFolder(
+            split=catalog.name,
+            store=store,
+            prefix=prefix,
+            names=names,
+            task=task,
+            view=view,
+            typical_nbytes=entry.nbytes,
+        )
     return None

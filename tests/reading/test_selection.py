@@ -218,6 +218,17 @@ def test_much_over_a_network_is_said_before(tmp_path, caplog, monkeypatch):
     assert not caplog.text
 
 
+def test_much_of_a_folder_that_cannot_be_listed_is_estimated(tmp_path, caplog, monkeypatch):
+    samples_like(make_containers(tmp_path / "boxes"), tmp_path / "samples")
+    size = (tmp_path / "samples" / "train" / "0000001.safetensors").stat().st_size
+    monkeypatch.setattr(_size, "LARGE", 3 * size - 1)
+    with MisbehavingServer(tmp_path / "samples") as server, caplog.at_level(logging.WARNING, "mlstac_hf"):
+        load(server.url, limit=2)
+        assert not caplog.text
+        load(server.url, limit=3)
+    assert "3 of 5 samples of split train, about 0.0 of 0.0 GB" in caplog.text
+
+
 def test_a_selection_is_a_dataset(layout, tmp_path):
     pytest.importorskip("datasets")
     options = {"filter": "label_type <> 'high'", "datetime": "2020-06-03/..", "cache_dir": str(tmp_path / "cache")}
