@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import reprlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,12 +16,14 @@ from pathlib import Path
 from typing import Any
 
 from mlstac_hf._errors import CollectionNotFoundError, InvalidCollectionError, StoreError
-from mlstac_hf._spec._dialect_splits import _PLAIN_NAME, _STANDARD
+from mlstac_hf._spec._dialect_splits import PLAIN_NAME, STANDARD
 from mlstac_hf._stores import LocalStore
 
 VERSION = 1
 _KEY = "mlhf:split"
 _SUFFIX = ".json"
+_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/", re.ASCII)
+"""How an address begins once pathlib took one of its slashes; a drive has one letter."""
 _LARGEST = 256 * 1024 * 1024
 """Bytes of a file worth parsing: 25 million names of the sample layout."""
 
@@ -60,13 +63,30 @@ def check_split_name(name: object) -> None:
     Raises:
         ValueError: it is none.
     """
-    is_plain = isinstance(name, str) and _PLAIN_NAME.fullmatch(name) is not None
+    is_plain = isinstance(name, str) and PLAIN_NAME.fullmatch(name) is not None
     _check(is_plain, "the name of a split to be up to 64 letters, digits, - and _", name)
+
+
+def check_on_disk(folder: object) -> None:
+    """Refuse what is no folder of this disk.
+
+    Raises:
+        TypeError: it is no path.
+        ValueError: it is an address.
+    """
+    if not isinstance(folder, str | os.PathLike):
+        raise TypeError(f"expected the folder of split files to be a path, got {folder!r}")
+    text = os.fspath(folder)
+    if "://" in text or _ADDRESS.match(text):
+        raise ValueError(
+            f"split files are kept in a folder of this disk, got the address {text!r}. Name a folder, such as "
+            '"splits-a".'
+        )
 
 
 def in_order(names: Iterable[str]) -> list[str]:
     """Names of splits as they are shown: train, validation, test, then others by name."""
-    return sorted(names, key=lambda name: (_STANDARD.index(name) if name in _STANDARD else len(_STANDARD), name))
+    return sorted(names, key=lambda name: (STANDARD.index(name) if name in STANDARD else len(STANDARD), name))
 
 
 def read_split_files(folder: str | os.PathLike[str]) -> dict[str, SplitFile]:
@@ -81,6 +101,7 @@ def read_split_files(folder: str | os.PathLike[str]) -> dict[str, SplitFile]:
         By name: train, validation and test first, then others by name.
 
     Raises:
+        ValueError, TypeError: see `check_on_disk`.
         CollectionNotFoundError: the folder is not there, or holds no such file.
         InvalidCollectionError: a file that says no such thing, files of different collections, or a sample in two
             splits.
@@ -114,6 +135,7 @@ def write_split_files(folder: str | os.PathLike[str], files: Iterable[SplitFile]
         files: one a split.
 
     Raises:
+        ValueError, TypeError: see `check_on_disk`.
         FileExistsError: see `check_destination`.
         InvalidCollectionError: the folder holds a damaged file, or `files` are of different collections, or share a
             sample or a name.
@@ -136,6 +158,7 @@ def check_destination(folder: str | os.PathLike[str], collection: str, splits: I
         The names of the files that hold those.
 
     Raises:
+        ValueError, TypeError: see `check_on_disk`.
         FileExistsError: it holds splits of another collection, or another file under a name that is needed. Nothing
             was changed.
         InvalidCollectionError: it holds a damaged file.
@@ -153,6 +176,7 @@ def check_destination(folder: str | os.PathLike[str], collection: str, splits: I
 
 
 def _store(folder: str | os.PathLike[str]) -> LocalStore:
+    check_on_disk(folder)
     return LocalStore(Path(folder).expanduser())
 
 

@@ -6,13 +6,10 @@ Leaves to others: what is known of samples (`_index`), what follows from it (`_u
 
 from __future__ import annotations
 
-import importlib.util
-import math
 from collections.abc import Hashable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from itertools import compress
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -23,7 +20,6 @@ from mlstac_hf._errors import (
     BAD_SAMPLE,
     CollectionNotFoundError,
     LinkRefusedError,
-    MissingExtraError,
     MLSTACError,
     SampleError,
     SchemaMismatchError,
@@ -33,54 +29,19 @@ from mlstac_hf._errors import (
     warn_skipped,
 )
 from mlstac_hf._reading._containers import ContainerFolder
+from mlstac_hf._reading._find_containers import Wanted
 from mlstac_hf._reading._folder import SampleFolder
 from mlstac_hf._reading._index import CENTRES, FOOTPRINTS, HeaderIndex, Index, index_of
 from mlstac_hf._reading._open import open_split, origin_of
 from mlstac_hf._reading._source import Source
-from mlstac_hf._reading._view import WHOLE
+from mlstac_hf._reading._view import WHOLE, view_of
+from mlstac_hf._resplit._asked import TARGET, Asked
 from mlstac_hf._spec import Collection
 from mlstac_hf._stores import LocalStore
-
-TARGET = "target"
-"""What `stratify` calls the tensor; every other name is a column of the metadata."""
 
 _CONNECTIONS, _WINDOW = 16, 256
 _PLANE = 2  # axes of the smallest mask
 _POINT = 0  # shapely's number for the type
-
-
-@dataclass(frozen=True, kw_only=True)
-class Asked:
-    """What is asked of samples; see `mlstac_hf.resplit` for each.
-
-    Raises:
-        ValueError: a distance that can mean nothing.
-        MissingExtraError: a package is not installed without which the answer cannot be had.
-    """
-
-    distance_m: float | None
-    group: str | None
-    stratify: str | None
-    skip: bool
-    cache_dir: str | Path | None
-
-    def __post_init__(self) -> None:
-        if self.distance_m is not None and not (math.isfinite(self.distance_m) and self.distance_m >= 0):
-            raise ValueError(f"expected distance_m to be in metres, 0 or more, got {self.distance_m!r}")
-        needed = ["pyarrow"] if self.columns else []
-        needed += ["pyarrow", "pyproj", "shapely"] if self.distance_m is not None else []
-        lacking = sorted(name for name in set(needed) if importlib.util.find_spec(name) is None)
-        if lacking:
-            raise MissingExtraError(
-                f"distance_m=, group= and stratify= need {' and '.join(lacking)}, which is not installed. Install it "
-                "with: pip install 'mlstac-hf[select]'"
-            )
-
-    @property
-    def columns(self) -> dict[str, str]:
-        """Of the metadata, by the argument that names them."""
-        columns = {"group": self.group, "stratify": None if self.stratify == TARGET else self.stratify}
-        return {argument: name for argument, name in columns.items() if name is not None}
 
 
 @dataclass
@@ -122,12 +83,13 @@ def draw(collection: Collection, splits: Sequence[str] | None, asked: Asked) -> 
 
     Raises:
         ValueError: there are none, or it is not known where some are.
-        UnknownNameError: a split or column that is not there, or nothing tells where samples are.
+        UnknownNameError: a split, band or column that is not there, or nothing tells where samples are.
+        TypeError: a target that names no planes.
         SampleError: one of them is bad.
         CollectionNotFoundError, LinkRefusedError, InvalidCollectionError, StoreError: see `open_split`.
     """
     drawn = Drawn()
-    for source in _sources(collection, splits):
+    for source in _sources(collection, splits, asked):
         _add(drawn, source, origin_of(collection).digest, asked)
     for argument, name in asked.columns.items():
         if drawn.where and name not in drawn.known:
@@ -141,18 +103,20 @@ def draw(collection: Collection, splits: Sequence[str] | None, asked: Asked) -> 
     return drawn
 
 
-def _sources(collection: Collection, splits: Sequence[str] | None) -> list[Source]:
+def _sources(collection: Collection, splits: Sequence[str] | None, asked: Asked) -> list[Source]:
     """The splits to draw from, in the collection's order; unless they are named, those that are there."""
     origin = origin_of(collection)
     if origin.files is not None:
         raise ValueError("expected a collection with its own splits, got one that was opened with splits=")
-    named = [*collection.splits] if splits is None else [splits] if isinstance(splits, str) else splits
+    view = view_of(collection, target=asked.target)
+    wanted = Wanted(view=view, time_column=collection.annotations.time_column)
+    named = collection.splits if splits is None else splits
     unknown = [name for name in named if name not in collection.splits]
     found: list[Source] = []
     absent: list[MLSTACError] = []
     for name in [*unknown, *(name for name in collection.splits if name in named)]:
         try:
-            source = open_split(collection, name)
+            source = open_split(collection, name, wanted)
             if len(source) and source.nbytes(len(source) - 1) is None:  # main.json alone says how many there are
                 source.head(len(source) - 1)
             found.append(source)
@@ -263,9 +227,13 @@ def _target_class(source: Source, index: int) -> int:
         if len(values):
             return int(values[counts.argmax()])
     found = f"{target.dtype} {target.shape}" if isinstance(target, np.ndarray) else type(target).__name__
+    remedy = ""
+    if target is None:
+        found = "none"
+        remedy = " If planes of its raster are the target, name them: target=[4], counted from 0, or by name."
     raise SchemaMismatchError(
         f'{source.place(index)}: stratify="target" needs a target that is the number of a class, or a mask of them, '
-        f"found {found}."
+        f"found {found}.{remedy}"
     )
 
 

@@ -1,34 +1,36 @@
 """`resplit()`: new splits of a collection that do not leak, as files that list samples and copy none.
 
-Owns: what is asked of the samples, and what is said where it cannot be had. Leaves to others: what is known of them
-(`_drawn`), which of them stay together (`_units`), which split they go to (`_shares`), the files (`_split_files`).
+Owns: the order of things, and what is said where fractions cannot be had. Leaves to others: what arguments may be
+(`_asked`), what is known of samples (`_drawn`), which of them stay together (`_units`), which split they go to
+(`_shares`), the files (`_split_files`).
 """
 
 from __future__ import annotations
 
-import math
-import operator
 import os
 from collections.abc import Hashable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mlstac_hf._errors import warn
-from mlstac_hf._reading import Address, open_collection
-from mlstac_hf._reading._split_files import SplitFile, check_destination, check_split_name, in_order, write_split_files
-from mlstac_hf._resplit._drawn import Asked, Drawn, draw
+from mlstac_hf._reading import Address, OnError, PlaneNames, open_collection
+from mlstac_hf._reading._open import origin_of
+from mlstac_hf._reading._split_files import SplitFile, check_destination, check_on_disk, write_split_files
+from mlstac_hf._reading._view import view_of
+from mlstac_hf._resplit._asked import Asked, check_column, check_distance, check_fractions, check_seed, check_splits
+from mlstac_hf._resplit._drawn import Drawn, draw
 from mlstac_hf._resplit._shares import deal
 from mlstac_hf._resplit._units import Units
+from mlstac_hf._stores import LocalStore, Store
 from mlstac_hf._version import __version__
 
 FRACTIONS: Mapping[str, float] = MappingProxyType({"train": 0.8, "validation": 0.1, "test": 0.1})
 
 _OFF = 0.05  # how far from its fraction a split may be before that is warned of
-_TINY = 1e-6
 
 
 def resplit(
@@ -40,8 +42,9 @@ def resplit(
     distance_m: float | None = None,
     group: str | None = None,
     stratify: str | None = None,
+    target: PlaneNames | None = None,
     seed: int = 0,
-    on_error: Literal["raise", "skip"] = "raise",
+    on_error: OnError = "raise",
     trust_links: bool = False,
     revision: str | None = None,
     token: str | None = None,
@@ -57,7 +60,8 @@ def resplit(
     Args:
         address: see `load`.
         destination: a folder of this disk for the new splits, one small JSON file each: what `splits=` takes in `load`
-            and `load_dataset`. Splits of the same collection that it holds are replaced.
+            and `load_dataset`. Splits of the same collection that it holds are replaced. Not the folder of the
+            collection itself.
         fractions: of the samples, by new split; their sum is 1.
         splits: those to draw samples from. Default: all.
         distance_m: keep samples together that are no further apart than this, in metres from footprint to footprint;
@@ -68,7 +72,9 @@ def resplit(
             stand alone.
         stratify: share each class in these fractions: a column of the metadata, or `"target"`, whose class is its
             value, or the most frequent one of a mask. Targets are then read, all of them.
-        seed: another seed gives other splits.
+        target: for `stratify="target"`, the planes of a raster that are the target, as in `load`: `[13]` or `"CM1"`.
+            Default: as the collection declares.
+        seed: a whole number, 0 or more; another seed gives other splits.
         on_error: `raise` the error of a bad sample, where headers or targets are looked at, or `skip` it: it is then in
             no new split, and neither is a sample whose place is not known where `distance_m` asks for it.
         trust_links: follow links of the collection that are otherwise refused.
@@ -82,10 +88,12 @@ def resplit(
         fraction, for each class too; with them, a warning tells where it is more than 5 percentage points off.
 
     Raises:
-        ValueError: fractions that make no whole, a new split that would have no sample, or samples whose place is not
-            known.
+        ValueError: fractions that make no whole, a new split that would have no sample, samples whose place is not
+            known, a destination that is an address or the collection's own folder, or another argument that means
+            nothing.
+        TypeError: an argument of another kind than expected; the message says which.
         FileExistsError: `destination` holds something else, which is left alone.
-        UnknownNameError: a split or column that the collection does not have, or nothing tells where samples are.
+        UnknownNameError: a split, column or band that the collection does not have, or nothing tells where samples are.
         SampleError: a bad sample, where one is looked at.
         MissingExtraError: pyarrow is not installed, or for `distance_m` shapely and pyproj.
         CollectionNotFoundError, InvalidCollectionError, LinkRefusedError, StoreError: see `load`.
@@ -96,11 +104,20 @@ def resplit(
         ...     resplit(demo, folder, {"train": 0.7, "test": 0.3}, stratify="target")
         {'train': 28, 'test': 12}
     """
-    shares, seed = _checked(fractions), operator.index(seed)
-    asked = Asked(distance_m=distance_m, group=group, stratify=stratify, skip=on_error == "skip", cache_dir=cache_dir)
+    check_on_disk(destination)
+    shares, seed, splits = check_fractions(fractions), check_seed(seed), check_splits(splits)
+    asked = Asked(
+        distance_m=check_distance(distance_m),
+        group=check_column(group, "group"),
+        stratify=check_column(stratify, "stratify"),
+        target=target,
+        on_error=on_error,
+        cache_dir=cache_dir,
+    )
     collection = open_collection(
         address, revision=revision, token=token, storage_options=storage_options, trust_links=trust_links
     )
+    _check_apart(destination, origin_of(collection).store)
     check_destination(destination, collection.id, shares)
     drawn = draw(collection, splits, asked)
     units = _units(drawn, asked)
@@ -115,6 +132,7 @@ def resplit(
         "measured_from_points": drawn.points,
         "group": group,
         "stratify": stratify,
+        "target": None if target is None else list(view_of(collection, target=target).target),
         "seed": seed,
         "mlstac_hf": __version__,
     }
@@ -126,16 +144,14 @@ def resplit(
     return {name: sum(map(len, listed.values())) for name, listed in samples.items()}
 
 
-def _checked(fractions: Mapping[str, float]) -> dict[str, float]:
-    """Fractions whose sum is 1, train, validation and test first."""
-    for name, fraction in fractions.items():
-        check_split_name(name)
-        if not (math.isfinite(fraction) and fraction >= 0):
-            raise ValueError(f"expected each fraction to be 0 or more, got {name}: {fraction!r}")
-    total = math.fsum(fractions.values())
-    if abs(total - 1) > _TINY:
-        raise ValueError(f"expected fractions whose sum is 1, got {dict(fractions)!r}, whose sum is {total:g}")
-    return {name: fractions[name] / total for name in in_order(fractions)}
+def _check_apart(destination: str | os.PathLike[str], store: Store) -> None:
+    """Refuse the folder of the collection itself."""
+    folder = Path(destination).expanduser()
+    if isinstance(store, LocalStore) and os.path.exists(folder) and os.path.samefile(folder, store.root):
+        raise ValueError(
+            f"{os.fspath(destination)} is the folder of the collection itself, expected one of its own for the new "
+            f"splits. Choose another, such as {folder / 'splits-a'}"
+        )
 
 
 def _units(drawn: Drawn, asked: Asked) -> NDArray[np.int64]:

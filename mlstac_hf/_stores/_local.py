@@ -7,14 +7,16 @@ from __future__ import annotations
 
 import errno
 import os
+import secrets
 import stat
-import tempfile
 from pathlib import Path
 
 from mlstac_hf._errors import LinkRefusedError, StoreError
 from mlstac_hf._stores._store import Entry, check_relative
 
 _FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK  # or a pipe would keep us waiting
+_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+_READABLE = 0o666  # less what the umask takes: others read what is written, if the user lets them
 
 
 class LocalStore:
@@ -132,8 +134,10 @@ class LocalStore:
     def put(self, path: str, data: bytes) -> None:
         target = self._locate(path)
         try:
-            os.makedirs(os.path.dirname(target), exist_ok=True)
-            handle, temporary = tempfile.mkstemp(prefix=".", suffix=".part", dir=os.path.dirname(target))
+            folder = os.path.dirname(target)
+            os.makedirs(folder, exist_ok=True)
+            temporary = os.path.join(folder, f".{secrets.token_hex(8)}.part")
+            handle = os.open(temporary, _NEW, _READABLE)
             try:
                 with os.fdopen(handle, "wb") as file:
                     file.write(data)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -192,3 +193,26 @@ def test_a_split_of_before_that_cannot_be_removed(tmp_path, monkeypatch):
         write_split_files(tmp_path, [split_file("new")])
     monkeypatch.undo()
     assert list(read_split_files(tmp_path)) == ["old"]
+
+
+@pytest.mark.parametrize(
+    "folder", ["s3://b/x", "zip://a::s3://b/x", Path("hf://datasets/u/r"), "./a/http://b"], ids=str
+)
+def test_an_address_is_no_folder_of_this_disk(folder, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "s3:" / "b" / "x").mkdir(parents=True)
+    for call in (read_split_files, lambda folder: write_split_files(folder, [split_file()])):
+        with pytest.raises(ValueError, match="kept in a folder of this disk, got the address"):
+            call(folder)
+    assert os.listdir(tmp_path / "s3:" / "b" / "x") == []
+
+
+def test_a_folder_may_have_a_colon_in_its_name(tmp_path):
+    write_split_files(tmp_path / "s3:" / "x", [split_file()])
+    assert list(read_split_files(tmp_path / "s3:" / "x")) == ["train"]
+
+
+@pytest.mark.parametrize("folder", [5, None, b"splits"])
+def test_what_is_no_path_is_no_folder(folder):
+    with pytest.raises(TypeError, match="expected the folder of split files to be a path, got"):
+        read_split_files(folder)

@@ -8,10 +8,11 @@ import sys
 import warnings
 from collections import Counter, defaultdict
 from itertools import combinations, product
+from pathlib import Path
 
 import numpy as np
 import pytest
-from containers import make_containers
+from containers import encode, make_containers, pack, raster
 from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
 from writing import main_json, name_of, sample, write_main, write_samples
@@ -374,6 +375,7 @@ def test_files_say_how_they_were_made_and_load(regions, tmp_path, near):
             "measured_from_points": 0,
             "group": "region",
             "stratify": "kind",
+            "target": None,
             "seed": 7,
             "mlstac_hf": mlstac_hf.__version__,
         }
@@ -406,8 +408,6 @@ def test_splits_to_draw_from(collection, tmp_path):
     assert {source for source, _ in homes_of(tmp_path)} == {"train", "test"}
     with pytest.raises(UnknownNameError, match="got 'nowhere'"):
         resplit(collection.address, tmp_path, splits=["train", "nowhere"])
-    with pytest.raises(ValueError, match="no sample to draw from"):
-        resplit(collection.address, tmp_path, splits=[])
     (tmp_path / "bare").mkdir()
     with (
         pytest.warns(CollectionWarning, match="2 bad samples left out"),
@@ -564,10 +564,78 @@ def test_fractions_may_miss_one_by_a_rounding(collection, tmp_path):
     }
 
 
-@pytest.mark.parametrize("distance_m", [-1, math.nan, math.inf])
+@pytest.mark.parametrize("distance_m", [-1, math.nan, math.inf, np.float32(-1), 10**400])
 def test_distances_that_mean_nothing(collection, tmp_path, distance_m):
     with pytest.raises(ValueError, match="expected distance_m to be in metres, 0 or more"):
         resplit(collection.address, tmp_path, distance_m=distance_m)
+
+
+@pytest.mark.parametrize(
+    ("options", "kind", "expected"),
+    [
+        ({"fractions": [0.5, 0.5]}, TypeError, r"fractions to be a mapping of new splits .*, got \[0\.5, 0\.5\]"),
+        ({"fractions": 0.5}, TypeError, r"fractions to be a mapping of new splits .*, got 0\.5"),
+        ({"fractions": {"train": "0.5", "test": 0.5}}, TypeError, r"each fraction to be a number.*got train: '0\.5'"),
+        ({"fractions": {"train": True}}, TypeError, "each fraction to be a number.*got train: True"),
+        ({"fractions": {"train": None}}, TypeError, "each fraction to be a number.*got train: None"),
+        ({"distance_m": "5 km"}, TypeError, "distance_m to be a number of metres, .* got '5 km'"),
+        ({"distance_m": True}, TypeError, "distance_m to be a number of metres, .* got True"),
+        ({"group": ["reg"]}, TypeError, r"group to be the name of one column .*, got \['reg'\]"),
+        ({"stratify": ["reg"]}, TypeError, r"stratify to be the name of one column .*, got \['reg'\]"),
+        ({"stratify": 5}, TypeError, "stratify to be the name of one column .*, got 5"),
+        ({"seed": "x"}, TypeError, "seed to be a whole number, .* got 'x'"),
+        ({"seed": 1.5}, TypeError, r"seed to be a whole number, .* got 1\.5"),
+        ({"seed": None}, TypeError, "seed to be a whole number, .* got None"),
+        ({"seed": True}, TypeError, "seed to be a whole number, .* got True"),
+        ({"seed": -1}, ValueError, "seed to be 0 or more, got -1"),
+        ({"splits": 5}, TypeError, "splits to be names of splits, .* got 5"),
+        ({"splits": ["train", 5]}, TypeError, r"splits to be names of splits, .* got \['train', 5\]"),
+        ({"splits": b"train"}, TypeError, "splits to be names of splits, .* got b'train'"),
+        ({"splits": []}, ValueError, "splits to name at least one split .*, got none"),
+        ({"on_error": "ignore"}, ValueError, 'on_error to be "raise" or "skip", got \'ignore\''),
+        ({"target": [3]}, ValueError, r'stratify="target" alone, got target=\[3\] and stratify=None'),
+        ({"destination": 5}, TypeError, "folder of split files to be a path, got 5"),
+        ({"destination": None}, TypeError, "folder of split files to be a path, got None"),
+    ],
+    ids=str,
+)
+def test_arguments_are_judged_before_anything_is_opened(tmp_path, options, kind, expected):
+    with pytest.raises(kind, match=expected):
+        resplit(tmp_path / "nowhere", **{"destination": tmp_path / "out"} | options)
+
+
+def test_numbers_may_be_of_numpy_and_names_in_any_iterable(collection, tmp_path):
+    options = {"seed": 3, "splits": ["train", "validation"]}
+    expected = resplit(collection.address, tmp_path / "a", HALVES, **options)
+    fractions = {"train": np.float64(0.5), "test": np.float32(0.5)}
+    options = {"seed": np.int64(3), "splits": (name for name in options["splits"])}
+    assert resplit(collection.address, tmp_path / "b", fractions, **options) == expected
+    assert homes_of(tmp_path / "b") == homes_of(tmp_path / "a")
+
+
+@pytest.mark.parametrize("address", ["s3://b/x", "file:///b/x", Path("s3://b/x")], ids=str)
+def test_an_address_is_no_destination(collection, tmp_path, monkeypatch, address):
+    monkeypatch.chdir(tmp_path)
+    before = sorted(tmp_path.iterdir())
+    with pytest.raises(
+        ValueError, match=r"split files are kept in a folder of this disk, got the address '(s3|file):/"
+    ):
+        resplit(collection.address, address, HALVES)
+    assert sorted(tmp_path.iterdir()) == before
+
+
+@pytest.mark.parametrize("spelling", ["plain", "relative", "link"])
+def test_the_folder_of_the_collection_is_no_destination(collection, tmp_path, monkeypatch, spelling):
+    folder = collection.folder
+    before = sorted(folder.iterdir())
+    monkeypatch.chdir(folder)
+    (tmp_path / "door").symlink_to(folder)
+    destination = {"plain": folder, "relative": ".", "link": tmp_path / "door"}[spelling]
+    with pytest.raises(ValueError, match=r"is the folder of the collection itself.*such as .*splits-a"):
+        resplit(collection.address, destination, HALVES)
+    assert sorted(folder.iterdir()) == before
+    assert resplit(collection.address, folder / "splits-a", HALVES) == {"train": 5, "test": 5}
+    assert len(mlstac_hf.load(folder, "numpy", split="test", splits=folder / "splits-a")) == 5
 
 
 def test_what_is_in_the_way_is_told_before_a_sample_is_read(collection, tmp_path):
@@ -653,3 +721,45 @@ def test_containers_without_a_table(tmp_path):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", CollectionWarning)
         assert sum(resplit(made.folder, tmp_path / "out", HALVES, stratify="target").values()) == 7
+
+
+@pytest.fixture
+def masks(tmp_path):
+    """Rasters of 5 planes; the last but one is a mask of one class, in turn 3 and 8, most of it."""
+    pytest.importorskip("rasterio")
+    made = make_containers(tmp_path / "boxes", table=False, counts={"train": ()})
+    payloads = {}
+    for number in range(8):
+        array = raster(number)
+        array[3] = (3, 8)[number % 2]
+        array[3, :4] = 0
+        payloads[f"ROI_{number}"] = encode(array)
+    (made.folder / "train" / "a.mlstac").write_bytes(pack(payloads))
+    made.document["ml_catalog"]["train"]["data_files"] = ["https://example.invalid/train/a.mlstac"]
+    names = ["B1", "B2", "B3", "mask", "B4"]
+    made.document["ml_spectral"] = {"bands": [{"name": name} for name in names]}
+    (made.folder / "main.json").write_text(json.dumps(made.document))
+    return made
+
+
+@pytest.mark.parametrize("target", [3, [3], [np.int64(-2)], "mask"], ids=str)
+def test_planes_of_a_raster_are_the_target(masks, tmp_path, target):
+    for seed in range(3):
+        counts = resplit(masks.folder, tmp_path / "out", HALVES, stratify="target", target=target, seed=seed)
+        assert counts == {"train": 4, "test": 4}
+        homes = {name.rpartition("/")[2]: home for (_, name), home in homes_of(tmp_path / "out").items()}
+        shared = Counter((int(name[-1]) % 2, home) for name, home in homes.items())
+        assert shared == dict.fromkeys(product((0, 1), HALVES), 2)
+    made = read_split_files(tmp_path / "out")["train"].made
+    assert made["target"] == [-2 if target == [-2] else 3]
+
+
+def test_a_raster_without_a_target_is_told_how_to_name_it(masks, tmp_path):
+    with pytest.raises(mlstac_hf.SchemaMismatchError, match=r"found none\..*name them: target=\[4\]"):
+        resplit(masks.folder, tmp_path / "out", HALVES, stratify="target")
+    with pytest.raises(UnknownNameError, match=r"target: collection 'boxes' has no band 'cloud'.*mask"):
+        resplit(masks.folder, tmp_path / "out", HALVES, stratify="target", target="cloud")
+    with pytest.raises(TypeError, match="target: expected names or 0-based indices"):
+        resplit(masks.folder, tmp_path / "out", HALVES, stratify="target", target=1.5)
+    with pytest.raises(mlstac_hf.SchemaMismatchError, match="5 planes, so there is no plane 9"):
+        resplit(masks.folder, tmp_path / "out", HALVES, stratify="target", target=9)
