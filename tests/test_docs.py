@@ -17,7 +17,15 @@ from mlstac_hf._demo import make_collection
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 MODULES = sorted(module.name for module in pkgutil.walk_packages(mlstac_hf.__path__, "mlstac_hf."))
-NEEDS = {"load_dataset(": "datasets", "torch": "torch", 'framework="jax"': "jax", "mlstac_tf": "tensorflow"}
+NEEDS = {
+    "load_dataset(": "datasets",
+    "torch": "torch",
+    'framework="jax"': "jax",
+    "mlstac_tf": "tensorflow",
+    "filter=": "cql2",
+    "bbox=": "shapely",
+    "resplit(": "pyarrow",
+}
 """The package that an example needs, by a word in it."""
 
 
