@@ -11,7 +11,7 @@ import json
 from collections.abc import Sequence
 from typing import Annotated, Any, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PrivateAttr, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, model_validator
 
 from mlstac_hf._errors import InvalidCollectionError
 from mlstac_hf._spec._dialects import SPELLINGS, read_fields
@@ -29,6 +29,7 @@ from mlstac_hf._spec._parts import (
     Person,
     Provider,
 )
+from mlstac_hf._spec._sensors import complete_bands
 
 _TOO_DEEP = f"it is nested more than {MAX_DEPTH} deep"
 _SPECTRAL = ("bands", "band_axis", "sensor")
@@ -59,6 +60,7 @@ class Collection(BaseModel):
     labels: Labels = Field(default_factory=dict)
     """Value by class name."""
     bands: Annotated[Sequence[Band], AfterValidator(tuple)] = ()
+    """Of `input`. Names alone are completed from the table of `sensor`, where it is known (see `bands_of`)."""
     band_axis: int | None = None
     """The axis of `input` that the bands lie along."""
     sensor: str | None = None
@@ -85,6 +87,15 @@ class Collection(BaseModel):
     _document: Document = PrivateAttr(default_factory=dict)
     _problems: dict[str, str] = PrivateAttr(default_factory=dict)
     _origin: Any = PrivateAttr(default=None)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _complete_bands(cls, fields: Any) -> Any:
+        bands = fields.get("bands") if isinstance(fields, dict) else None
+        if isinstance(bands, list | tuple) and any(isinstance(band, str) for band in bands):
+            sensor = fields.get("sensor")
+            return {**fields, "bands": complete_bands(bands, sensor if isinstance(sensor, str) else None)}
+        return fields
 
     @classmethod
     def from_dict(cls, document: Document) -> Self:
