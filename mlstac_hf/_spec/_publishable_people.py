@@ -67,9 +67,11 @@ def _addresses(extra: dict[str, Any], keys: tuple[str, ...], inner: str) -> Iter
     """Every address under these keys, given bare, in a list, or as `{inner: address}`."""
     for key in keys:
         value = extra.get(key)
-        is_list = isinstance(value, list | tuple)
-        for position, item in enumerate(value if is_list else [] if value is None else [value]):
-            yield f"{key}[{position}]" if is_list else key, item.get(inner) if isinstance(item, dict) else item
+        if value is None:
+            continue
+        for position, item in enumerate(value if isinstance(value, list | tuple) else [value]):
+            place = f"{key}[{position}]" if isinstance(value, list | tuple) else key
+            yield place, item.get(inner) if isinstance(item, dict) else item
 
 
 def _no_page(value: object) -> str:

@@ -101,7 +101,7 @@ def _check_band(band: Band, place: str) -> Problems:
         yield warning(
             "band-unit",
             f"{place}.unit",
-            f"expected the unit of its wavelengths, 'nm' or 'um', found {band.unit!r}. Without it nobody can read them.",
+            f"expected the unit of its wavelengths, 'nm' or 'um', found {band.unit!r}. Without it nobody knows them.",
         )
 
 
