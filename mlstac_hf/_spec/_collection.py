@@ -30,6 +30,7 @@ from mlstac_hf._spec._parts import (
     Provider,
 )
 from mlstac_hf._spec._sensors import complete_bands
+from mlstac_hf._spec._stac import stac_document
 
 _TOO_DEEP = f"it is nested more than {MAX_DEPTH} deep"
 _SPECTRAL = ("bands", "band_axis", "sensor")
@@ -81,6 +82,9 @@ class Collection(BaseModel):
     links: Annotated[Sequence[Link], AfterValidator(tuple)] = ()
     stac_version: str | None = None
     mlstac_version: str | None = None
+    """Of the format."""
+    dataset_version: str | None = None
+    """Of the data, as the publisher counts."""
     annotations: Annotations = Field(default_factory=Annotations)
     """The keys this package adds, each optional."""
 
@@ -166,6 +170,23 @@ class Collection(BaseModel):
             wrapper = next((value for value in old if isinstance(value, dict)), {})
             write_field(document, name, getattr(self, name), wrapper)
         return document
+
+    def to_stac(self) -> Document:
+        """A STAC Collection 1.1.0, for catalogs and the tools of STAC.
+
+        Bands, with wavelengths in micrometres, stand in `summaries` and `item_assets`; the ML-STAC keys (`ml_…`) and
+        those of this package (`mlhf:…`) stay beside STAC's own. Where nothing else is known the extent is the whole
+        world and an open interval. `from_dict` reads it back.
+
+        Raises:
+            InvalidCollectionError: the collection has no id.
+
+        Example:
+            >>> ponds = Collection(id="ponds", license="MIT", sensor="Sentinel-2", bands=["B04", "B08"])
+            >>> ponds.to_stac()["item_assets"]["data"]["bands"][1]["eo:common_name"]
+            'nir'
+        """
+        return stac_document(self)
 
     def __repr__(self) -> str:
         splits = {name: catalog.n_items for name, catalog in self.splits.items()}

@@ -8,11 +8,12 @@ Leaves to others: people and addresses (`_publishable_people`), labels, bands an
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING
 
 from mlstac_hf._spec._dialect_splits import _STANDARD as STANDARD_SPLITS
 from mlstac_hf._spec._extent import plain_boxes, plain_intervals
 from mlstac_hf._spec._licenses import is_known_license, license_parts, near_licenses, needs_link
+from mlstac_hf._spec._main_json import SPLIT_STRATEGIES, Layout
 from mlstac_hf._spec._parts import Catalog
 from mlstac_hf._spec._problems import Problem, Problems, error, is_url, warning
 from mlstac_hf._spec._publishable_people import check_links_of, check_people_of, check_providers_of
@@ -22,10 +23,6 @@ from mlstac_hf._spec._tasks import TASKS, find_task, near_tasks
 if TYPE_CHECKING:
     from mlstac_hf._spec._collection import Collection
 
-Layout: TypeAlias = Literal["samples", "container"]
-
-SPLIT_STRATEGIES = ("random", "stratified", "systematic", "other")
-"""What mlstac 0.0.23 and 0.1 take."""
 _LONGEST_NAME = 200
 _PLAIN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*", re.ASCII)
 _NO_FILE_NAME = frozenset('/\\:*?"<>|')

@@ -9,14 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from mlstac_hf._spec._main_json import ROLES
 from mlstac_hf._spec._parts import Person
 from mlstac_hf._spec._problems import Problems, doi_of, error, is_email, is_url, is_web_page, warning
 
 if TYPE_CHECKING:
     from mlstac_hf._spec._collection import Collection
 
-ROLES = ("producer", "licensor", "processor", "host")
-"""What STAC lets a provider be."""
 SCORES = range(6)
 
 
