@@ -36,7 +36,7 @@ def main_json(collection: Collection, layout: Layout, *, base: str | None = None
     """The document to write, whatever dialect the collection was read in.
 
     It is a STAC Collection, except that containers have their providers in an object, since mlstac 0.1.8 refuses
-    STAC's list. Keys that are unknown here are kept.
+    STAC's list. Keys that are unknown here are kept, but for `item_assets`, which speaks of the other layout.
 
     Args:
         collection: with its splits; `check_publishable` says what readers will miss.
@@ -54,8 +54,8 @@ def main_json(collection: Collection, layout: Layout, *, base: str | None = None
     """
     read = collection.to_dict()
     spelled = {key for keys in SPELLINGS.values() for key in keys}
-    unknown = {key: value for key, value in read.items() if key not in spelled and value is not None}
-    document = {**unknown, **core_keys(collection, closed=layout == "container")}
+    unknown = {key: value for key, value in read.items() if key not in spelled and key != "item_assets"}
+    document = {**_said(unknown), **core_keys(collection, closed=layout == "container")}
     if layout == "container":
         document.update(_providers(collection, as_object=True))
         document["ml_dataset_version"] = collection.dataset_version or _DATASET_VERSION
@@ -71,6 +71,13 @@ def main_json(collection: Collection, layout: Layout, *, base: str | None = None
         if key in document:
             document[key] = {**_others(read, key), **document[key]}
     return document
+
+
+def _said(values: Document) -> Document:
+    """Without the nulls that upstream writes for what is not said, and STAC refuses."""
+    return {
+        key: _said(value) if isinstance(value, dict) else value for key, value in values.items() if value is not None
+    }
 
 
 def _others(read: Document, key: str) -> Document:
