@@ -6,6 +6,7 @@ Owns: those checks. Leaves to others: names, people and splits (`_publishable`),
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
@@ -43,7 +44,7 @@ def check_labels_of(collection: Collection) -> Problems:
             )
     for value in _doubles(labels.values()):
         names = [name for name, number in labels.items() if number == value]
-        if not all(name in (collection.description or "") for name in names):
+        if not all(re.search(rf"(?<!\w){re.escape(name)}(?!\w)", collection.description or "") for name in names):
             yield warning(
                 "labels-double",
                 "labels",
