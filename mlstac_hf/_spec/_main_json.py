@@ -7,6 +7,7 @@ back what was read (`Collection.to_dict`), what only STAC asks for (`_stac`), th
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 from urllib.parse import quote
 
@@ -136,7 +137,7 @@ def ml_keys(collection: Collection, prefix: str, labels: str) -> Document:
         keys[labels] = {"labels": dict(collection.labels)}
     if collection.bands or collection.sensor or collection.band_axis is not None:
         keys[f"{prefix}spectral"] = {
-            "bands": [{"index": None, **plain(band)} for band in collection.bands],
+            "bands": [{"index": None, **_finite(plain(band))} for band in collection.bands],
             "axis": collection.band_axis,
             "sensor": collection.sensor,
         }
@@ -156,6 +157,11 @@ def ml_keys(collection: Collection, prefix: str, labels: str) -> Document:
         keys["ml_split_strategy"] = "other"
         keys["ml:split_strategy"] = collection.split_strategy  # ours, for where both are present the colon wins
     return keys
+
+
+def _finite(band: Document) -> Document:
+    """Without wavelengths that JSON has no number for."""
+    return {key: value for key, value in band.items() if not isinstance(value, float) or math.isfinite(value)}
 
 
 def _dimensions(collection: Collection, prefix: str) -> Document:

@@ -6,6 +6,7 @@ Owns: those checks. Leaves to others: names, people and splits (`_publishable`),
 
 from __future__ import annotations
 
+import math
 import re
 from collections import Counter
 from collections.abc import Iterable
@@ -92,7 +93,7 @@ def _check_band(band: Band, place: str) -> Problems:
         yield error("band-index", f"{place}.index", f"expected 0 or more, found {band.index}. Count from 0.")
     for field in ("center_wavelength", "full_width_half_max"):
         value = getattr(band, field)
-        if value is not None and not value > 0:
+        if value is not None and not 0 < value < math.inf:
             yield error(
                 "band-wavelength",
                 f"{place}.{field}",

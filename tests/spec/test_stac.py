@@ -4,7 +4,7 @@ import json
 import math
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mlstac_hf import Annotations, Band, Catalog, Collection, InvalidCollectionError
@@ -32,7 +32,7 @@ PONDS = Collection(
         tensors={"input": TensorSchema(dtype="uint16", shape=(2, 8, 8))},
         scale={"input": (1e-4,)},
         offset={"input": (0.0, -1.0)},
-        statistics={"input": (BandStatistics(mean=1, std=2, maximum=9), BandStatistics(mean=math.nan, std=math.inf))},
+        statistics={"input": (BandStatistics(mean=1, std=2, maximum=9), BandStatistics(mean=3, std=4))},
     ),
 )
 
@@ -67,7 +67,7 @@ def test_bands_have_what_stac_and_its_extensions_know_of_them():
         "statistics": {"mean": 1.0, "stddev": 2.0, "maximum": 9.0},
     }
     assert (nir["raster:scale"], nir["raster:offset"]) == (1e-4, -1.0)
-    assert "statistics" not in nir
+    assert nir["statistics"] == {"mean": 3.0, "stddev": 4.0}
     assert document["stac_extensions"] == [EO, RASTER]
     assert document["summaries"] == {
         "constellation": ["sentinel-2"],
@@ -138,6 +138,14 @@ def test_what_the_eo_extension_refuses_is_left_out(band, written):
     assert document["stac_extensions"] == ([EO] if written else [])
 
 
+def test_numbers_that_json_does_not_have_are_left_out():
+    own = Annotations(
+        scale={"input": (math.inf,)}, statistics={"input": (BandStatistics(mean=math.nan, std=math.inf, minimum=1),)}
+    )
+    document = Collection(id="x", bands=["a"], annotations=own).to_stac()
+    assert document["summaries"]["bands"] == [{"name": "a", "statistics": {"minimum": 1.0}}]
+
+
 @pytest.mark.parametrize(
     ("dtype", "data_type"),
     [("uint16", "uint16"), ("float16", "float16"), ("complex64", "cfloat32"), ("bfloat16", "other"), ("bool", "other")],
@@ -169,6 +177,7 @@ texts = st.text(max_size=6)
 numbers = st.floats(width=32)
 
 
+@settings(max_examples=30, deadline=None)
 @given(
     st.builds(
         Collection,
