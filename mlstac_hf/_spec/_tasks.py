@@ -80,8 +80,8 @@ def check_sample_shapes(task: str, forms: Mapping[str, Form], texts: Container[s
     Example:
         >>> from mlstac_hf._spec import TensorSchema
         >>> image = TensorSchema(dtype="uint16", shape=(4, 64, 64))
-        >>> check_sample_shapes("TensorSegmentation", {"input": image, "target": image})[:90]
-        "task 'TensorSegmentation' expects target to be a mask, integers of shape (H, W) or (1, H, W"
+        >>> check_sample_shapes("TensorSegmentation", {"input": image, "target": image})[:79]
+        "task 'TensorSegmentation' expects target to be a mask, integers of shape (H, W)"
     """
     known = TASKS.get(task)
     if known is None:
