@@ -14,8 +14,8 @@ from typing import Any, Literal
 
 import numpy as np
 
-from mlstac_hf._reading import _place, _time
-from mlstac_hf._reading._filter import Filter, Types, check_types, matching, parse_filter
+from mlstac_hf._conditions import _place, _time
+from mlstac_hf._conditions._filter import Filter, Types, check_types, matching, parse_filter
 from mlstac_hf._reading._find_containers import Wanted
 from mlstac_hf._reading._folder import SampleFolder
 from mlstac_hf._reading._index import Index, index_of, table_index
@@ -133,7 +133,7 @@ def select(
             index = index_of(plain, origin_of(collection).digest, skip=skip, cache_dir=cache_dir)
             met = selection.matching(index)
             indices = [index for index in indices if met[index]]
-        found.append(whole if len(indices) == len(whole) else Selected(whole, indices))
+        found.append(whole if listed is None and len(indices) == len(whole) else Selected(whole, indices))
     chosen = found[0] if parts is None else Joined(split, tuple(found))
     if selection.limit is not None and selection.limit < len(chosen):
         chosen = Selected(chosen, range(selection.limit))

@@ -17,6 +17,7 @@ from writing import name_of
 import mlstac_hf
 from mlstac_hf import CollectionWarning, CorruptSampleError, UnknownNameError
 from mlstac_hf._reading import Selection, _size, nbytes_of, select, whole_of
+from mlstac_hf._reading._split_files import SplitFile, write_split_files
 
 pytest.importorskip("cql2")
 pytest.importorskip("pyarrow")
@@ -96,7 +97,7 @@ def test_conditions_choose_then_the_limit_cuts(layout, options, expected):
 def test_a_geometry_takes_the_place_of_the_box(layout):
     area = {"type": "Polygon", "coordinates": [[[14, 45], [15, 45], [15, 46], [14, 46], [14, 45]]]}
     assert len(load(layout, intersects=area)) == 5
-    with pytest.raises(ValueError, match="bbox= .*intersects="):
+    with pytest.raises(ValueError, match=r"bbox= .*intersects="):
         load(layout, intersects=area, bbox=(14, 45, 15, 46))
 
 
@@ -273,3 +274,14 @@ def test_sizes_are_known_where_the_store_says(layout):
     count, nbytes = whole_of(source)
     assert count == 5
     assert nbytes > nbytes_of(source) > 0
+
+
+def test_a_file_that_lists_all_samples_in_another_order_is_followed(layout, tmp_path):
+    source = select(mlstac_hf.open_collection(layout), "train", Selection())
+    names = [source.name(index) for index in (3, 0, 4, 2, 1)]
+    file = SplitFile(split="mine", collection="boxes", samples={"train": names}, made={})
+    write_split_files(tmp_path / "splits", [file])
+    expected = [ids(load(layout))[index] for index in (3, 0, 4, 2, 1)]
+    assert ids(load(layout, split="mine", splits=tmp_path / "splits")) == expected
+    assert ids(load(layout, split="mine", splits=tmp_path / "splits", limit=2)) == expected[:2]
+    assert ids(load(layout, split="mine", splits=tmp_path / "splits", filter="id IS NOT NULL")) == expected
