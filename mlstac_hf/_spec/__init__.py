@@ -1,6 +1,7 @@
 """What ML-STAC says, without any input or output: names, collections, sample metadata."""
 
 from mlstac_hf._spec._collection import Collection
+from mlstac_hf._spec._main_json import Layout, main_json
 from mlstac_hf._spec._metadata import (
     STANDARD_KEYS,
     TENSOR_NAMES,
@@ -15,23 +16,40 @@ from mlstac_hf._spec._metadata import (
 )
 from mlstac_hf._spec._names import MAX_SAMPLES, PLAIN, SUFFIXES, decode_name, encode_name, split_suffix
 from mlstac_hf._spec._parts import Annotations, Band, Catalog, DataFile, TensorSchema
+from mlstac_hf._spec._problems import Problem
+from mlstac_hf._spec._publishable import check_publishable
+from mlstac_hf._spec._sensors import SENSORS, Sensor, bands_of, find_sensor
+from mlstac_hf._spec._tasks import TASKS, Form, Task, check_sample_shapes, find_task
 
 __all__ = [
     "MAX_SAMPLES",
     "PLAIN",
+    "SENSORS",
     "STANDARD_KEYS",
     "SUFFIXES",
+    "TASKS",
     "TENSOR_NAMES",
     "Annotations",
     "Band",
     "Catalog",
     "Collection",
     "DataFile",
+    "Form",
     "Geotransform",
+    "Layout",
+    "Problem",
+    "Sensor",
+    "Task",
     "TensorSchema",
+    "bands_of",
+    "check_publishable",
+    "check_sample_shapes",
     "decode_name",
     "encode_name",
+    "find_sensor",
+    "find_task",
     "format_datetime",
+    "main_json",
     "parse_crs",
     "parse_datetime",
     "parse_geotransform",

@@ -11,7 +11,7 @@ import json
 from collections.abc import Sequence
 from typing import Annotated, Any, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PrivateAttr, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, model_validator
 
 from mlstac_hf._errors import InvalidCollectionError
 from mlstac_hf._spec._dialects import SPELLINGS, read_fields
@@ -29,6 +29,8 @@ from mlstac_hf._spec._parts import (
     Person,
     Provider,
 )
+from mlstac_hf._spec._sensors import complete_bands
+from mlstac_hf._spec._stac import stac_document
 
 _TOO_DEEP = f"it is nested more than {MAX_DEPTH} deep"
 _SPECTRAL = ("bands", "band_axis", "sensor")
@@ -59,6 +61,7 @@ class Collection(BaseModel):
     labels: Labels = Field(default_factory=dict)
     """Value by class name."""
     bands: Annotated[Sequence[Band], AfterValidator(tuple)] = ()
+    """Of `input`. Names alone are completed from the table of `sensor`, where it is known (see `bands_of`)."""
     band_axis: int | None = None
     """The axis of `input` that the bands lie along."""
     sensor: str | None = None
@@ -79,12 +82,24 @@ class Collection(BaseModel):
     links: Annotated[Sequence[Link], AfterValidator(tuple)] = ()
     stac_version: str | None = None
     mlstac_version: str | None = None
+    """Of the format."""
+    dataset_version: str | None = None
+    """Of the data, as the publisher counts."""
     annotations: Annotations = Field(default_factory=Annotations)
     """The keys this package adds, each optional."""
 
     _document: Document = PrivateAttr(default_factory=dict)
     _problems: dict[str, str] = PrivateAttr(default_factory=dict)
     _origin: Any = PrivateAttr(default=None)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _complete_bands(cls, fields: Any) -> Any:
+        bands = fields.get("bands") if isinstance(fields, dict) else None
+        if isinstance(bands, list | tuple) and any(isinstance(band, str) for band in bands):
+            sensor = fields.get("sensor")
+            return {**fields, "bands": complete_bands(bands, sensor if isinstance(sensor, str) else None)}
+        return fields
 
     @classmethod
     def from_dict(cls, document: Document) -> Self:
@@ -155,6 +170,23 @@ class Collection(BaseModel):
             wrapper = next((value for value in old if isinstance(value, dict)), {})
             write_field(document, name, getattr(self, name), wrapper)
         return document
+
+    def to_stac(self) -> Document:
+        """A STAC Collection 1.1.0, for catalogs and the tools of STAC.
+
+        Bands, with wavelengths in micrometres, stand in `summaries` and `item_assets`; the ML-STAC keys (`ml_…`) and
+        those of this package (`mlhf:…`) stay beside STAC's own. Where nothing else is known the extent is the whole
+        world and an open interval. `from_dict` reads it back.
+
+        Raises:
+            InvalidCollectionError: the collection has no id.
+
+        Example:
+            >>> ponds = Collection(id="ponds", license="MIT", sensor="Sentinel-2", bands=["B04", "B08"])
+            >>> ponds.to_stac()["item_assets"]["data"]["bands"][1]["eo:common_name"]
+            'nir'
+        """
+        return stac_document(self)
 
     def __repr__(self) -> str:
         splits = {name: catalog.n_items for name, catalog in self.splits.items()}

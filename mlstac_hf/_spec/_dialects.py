@@ -34,6 +34,7 @@ SPELLINGS: dict[str, tuple[str, ...]] = {
     "keywords": ("keywords",),
     "stac_version": ("stac_version",),
     "mlstac_version": ("mlstac_version", *both("version")),
+    "dataset_version": both("dataset_version"),
     "task": both("task"),
     "labels": (*both("labels"), *both("target")),
     "bands": (*both("spectral_bands"), *both("spectral")),

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from mlstac_hf._spec._dialect_splits import _STANDARD as STANDARD_SPLITS
 from mlstac_hf._spec._dialects import SPELLINGS
 from mlstac_hf._spec._parts import Document, Part
 
@@ -64,7 +65,11 @@ def _write_splits(document: Document, splits: dict[str, Any], wrapper: Document)
     """Under `ml:<split>`, or in the container layout under `ml_catalog`, as 0.1 has it."""
     if not any(split.get("data_files") for split in splits.values()):
         for name, split in splits.items():
-            document[f"ml:{name}"] = {key: item for key, item in split.items() if key not in ("name", "data_files")}
+            entry = {key: item for key, item in split.items() if key not in ("name", "data_files")}
+            if name in STANDARD_SPLITS:
+                document[f"ml:{name}"] = entry
+            else:  # one of the publisher's own is only known for a split within a catalog
+                document.setdefault("ml:catalog", {})[name] = entry
         return
     others = {key: item for key, item in wrapper.items() if item is not None and not isinstance(item, dict)}
     document["ml_catalog"] = {**others, **{name: _container_split(split) for name, split in splits.items()}}

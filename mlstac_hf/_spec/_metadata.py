@@ -13,6 +13,8 @@ from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
 from typing import TypeAlias
 
+from mlstac_hf._spec._tasks import TASKS
+
 Geotransform: TypeAlias = tuple[float, float, float, float, float, float]
 """GDAL order: x of the upper-left corner, pixel width, row rotation, y, column rotation, pixel height."""
 
@@ -26,16 +28,7 @@ _CRS = re.compile(r"[A-Za-z][A-Za-z0-9_.-]*:[A-Za-z0-9_.-]+", re.ASCII)
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 _LONGEST = 1000  # characters of a value worth parsing; real ones have under 200
 
-_TEXT_TASKS = {
-    "TensorToText": "target",
-    "TextToTensor": "input",
-    "image-to-text": "target",
-    "image-captioning": "target",
-    "visual-question-answering": "target",
-    "video-to-text": "target",
-    "text-to-image": "input",
-    "text-to-video": "input",
-}
+_TEXT_TASKS = {name: task.text for name, task in TASKS.items() if task.text}
 
 
 def parse_crs(text: object) -> str | None:

@@ -39,6 +39,10 @@ class Band(Part):
     """Of the wavelengths, such as `nm` or `um`."""
 
 
+MICROMETRES = {"um": 1.0, "µm": 1.0, "μm": 1.0, "micrometer": 1.0, "micrometre": 1.0, "nm": 1e-3, "nanometer": 1e-3}
+"""Units of a band's wavelengths, in micrometres."""
+
+
 class Dimension(Part):
     """One axis of a tensor."""
 

@@ -69,7 +69,9 @@ collections = st.builds(
     dimensions=st.dictionaries(
         st.sampled_from(["input", "target"]), st.tuples(st.builds(Dimension, axis=st.integers(0, 3), name=maybe(texts)))
     ),
-    splits=st.fixed_dictionaries({}, optional={name: catalogs(name) for name in ("train", "validation", "test")}),
+    splits=st.fixed_dictionaries(
+        {}, optional={name: catalogs(name) for name in ("train", "validation", "test", "holdout")}
+    ),
     providers=st.lists(st.builds(Provider, name=texts, url=maybe(texts)), max_size=2).map(tuple),
     authors=st.lists(persons, max_size=2).map(tuple),
     curators=st.lists(persons, max_size=2).map(tuple),
@@ -82,6 +84,7 @@ collections = st.builds(
     ),
     links=st.lists(st.builds(Link, href=texts, rel=maybe(texts)), max_size=2).map(tuple),
     mlstac_version=maybe(texts),
+    dataset_version=maybe(texts),
     annotations=annotations,
 )
 UPSTREAM = {
