@@ -21,6 +21,7 @@ from mlstac_hf._hf import load_dataset, register
 from mlstac_hf._load import Metadata, Split, load
 from mlstac_hf._reading import open_collection
 from mlstac_hf._spec import Annotations, Band, Catalog, Collection
+from mlstac_hf._validate import Finding, Report, validate
 from mlstac_hf._version import __version__
 
 __all__ = [
@@ -32,6 +33,7 @@ __all__ = [
     "CollectionNotFoundError",
     "CollectionWarning",
     "CorruptSampleError",
+    "Finding",
     "InvalidCollectionError",
     "LinkRefusedError",
     "MLSTACError",
@@ -39,6 +41,7 @@ __all__ = [
     "MissingExtraError",
     "MissingSampleError",
     "Payload",
+    "Report",
     "SampleError",
     "SchemaMismatchError",
     "Split",
@@ -52,4 +55,5 @@ __all__ = [
     "open_collection",
     "register",
     "register_decoder",
+    "validate",
 ]
