@@ -1,14 +1,14 @@
 """From an index to a sample."""
 
+from mlstac_hf._conditions._filter import Filter, Types
+from mlstac_hf._conditions._place import BBox
+from mlstac_hf._conditions._time import DatetimeLike
 from mlstac_hf._reading._batch import Batch, Columns, read_batch
-from mlstac_hf._reading._filter import Filter, Types
 from mlstac_hf._reading._open import Address, Origin, open_collection, open_split, origin_of
-from mlstac_hf._reading._place import BBox
 from mlstac_hf._reading._scale import Scale
 from mlstac_hf._reading._selection import Normalize, Selection, select
 from mlstac_hf._reading._size import nbytes_of, whole_of
 from mlstac_hf._reading._source import Sample, SampleHead, Source
-from mlstac_hf._reading._time import DatetimeLike
 from mlstac_hf._reading._view import PlaneNames
 
 __all__ = [

@@ -18,6 +18,9 @@ from typing import Any, Protocol
 import numpy as np
 from tqdm.auto import tqdm
 
+from mlstac_hf._conditions._filter import Types, cast_columns, check_types
+from mlstac_hf._conditions._footprints import footprints
+from mlstac_hf._conditions._geometries import points, shapes
 from mlstac_hf._errors import (
     BAD_SAMPLE,
     MissingExtraError,
@@ -26,9 +29,7 @@ from mlstac_hf._errors import (
     UnknownNameError,
     warn_skipped,
 )
-from mlstac_hf._reading import _place
 from mlstac_hf._reading._containers import ContainerFolder
-from mlstac_hf._reading._filter import Types, cast_columns, check_types
 from mlstac_hf._reading._folder import SampleFolder
 from mlstac_hf._reading._metadata_table import MetadataTable
 from mlstac_hf._reading._notes import Notes
@@ -88,10 +89,10 @@ class TableIndex:
         names = self.table.column_names
         for name in FOOTPRINTS:
             if name in names:
-                return _place.shapes(self.table.column(name).to_pylist())
+                return shapes(self.table.column(name).to_pylist())
         for name in CENTRES:
             if name in names:
-                return _place.points(self.table.column(name).to_pylist())
+                return points(self.table.column(name).to_pylist())
         raise self._lacks("place", f"{', '.join((*FOOTPRINTS, *CENTRES))}", "leave out bbox= and intersects=")
 
     def times(self, types: Types | None) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
@@ -136,7 +137,7 @@ class HeaderIndex:
         if not any(crs) and len(crs):
             raise UnknownNameError(f"{self.where}: no sample says where it is; leave out bbox= and intersects=.")
         sizes = np.stack([np.asarray(self.scanned.column(name), np.int64) for name in _SIZE], axis=1)
-        return _place.footprints(crs, np.array(numbers, np.float64).reshape(-1, 6), sizes)
+        return footprints(crs, np.array(numbers, np.float64).reshape(-1, 6), sizes)
 
     def times(self, types: Types | None) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:  # noqa: ARG002 - part of the seam
         """See `Index`."""

@@ -14,8 +14,8 @@ from typing import Any, Literal
 
 import numpy as np
 
-from mlstac_hf._reading import _place, _time
-from mlstac_hf._reading._filter import Filter, Types, check_types, matching, parse_filter
+from mlstac_hf._conditions import _place, _time
+from mlstac_hf._conditions._filter import Filter, Types, check_types, matching, parse_filter
 from mlstac_hf._reading._find_containers import Wanted
 from mlstac_hf._reading._folder import SampleFolder
 from mlstac_hf._reading._index import Index, index_of, table_index

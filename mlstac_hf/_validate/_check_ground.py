@@ -1,7 +1,7 @@
 """Where samples lie to each other: ground that two splits share, and how near they come.
 
 Owns: footprints of splits against each other. Leaves to others: one sample's place (`_check_metadata`), making
-footprints (`reading._place`). Distances are taken on a plane that fits each degree of latitude, and the smallest is
+footprints (`conditions`). Distances are taken on a plane that fits each degree of latitude, and the smallest is
 measured on the ellipsoid; the antimeridian is a border here.
 """
 
@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
+from mlstac_hf._conditions._footprints import footprints
 from mlstac_hf._errors import MissingExtraError, UnknownNameError
-from mlstac_hf._reading import _place
 from mlstac_hf._reading._index import table_index
 from mlstac_hf._validate._check import Check
 from mlstac_hf._validate._report import Distance
@@ -76,7 +76,7 @@ class GroundCheck(Check):
         """Footprints that are known, and of which samples."""
         transforms = np.array(places.transforms, np.float64).reshape(-1, 6)
         sizes = np.array(places.sizes, np.int64).reshape(-1, 2)
-        found = _place.footprints(places.crs, transforms, sizes)
+        found = footprints(places.crs, transforms, sizes)
         usable = [i for i, shape in enumerate(found) if shape is None and self._is_whole(places, i)]
         for i in usable:
             numbers = ", ".join(f"{value:g}" for value in places.transforms[i])

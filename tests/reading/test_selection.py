@@ -96,7 +96,7 @@ def test_conditions_choose_then_the_limit_cuts(layout, options, expected):
 def test_a_geometry_takes_the_place_of_the_box(layout):
     area = {"type": "Polygon", "coordinates": [[[14, 45], [15, 45], [15, 46], [14, 46], [14, 45]]]}
     assert len(load(layout, intersects=area)) == 5
-    with pytest.raises(ValueError, match="bbox= .*intersects="):
+    with pytest.raises(ValueError, match=r"bbox= .*intersects="):
         load(layout, intersects=area, bbox=(14, 45, 15, 46))
 
 

@@ -18,9 +18,9 @@ from writing import main_json, name_of, sample, write_main, write_samples
 
 import mlstac_hf
 from mlstac_hf import CollectionNotFoundError, CollectionWarning, MissingExtraError, UnknownNameError
-from mlstac_hf._reading._shares import deal, quotas
 from mlstac_hf._reading._split_files import read_split_files
 from mlstac_hf._resplit import resplit
+from mlstac_hf._resplit._shares import deal, quotas
 
 HALVES = {"train": 0.5, "test": 0.5}
 ALL_60 = {"train": 30, "validation": 20, "test": 10}
@@ -92,7 +92,7 @@ def near():
 
 
 def units_of(shapes, distance_m):
-    from mlstac_hf._reading._units import Units
+    from mlstac_hf._resplit._units import Units
 
     units = Units(len(shapes))
     found = np.empty(len(shapes), object)

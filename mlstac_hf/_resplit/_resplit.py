@@ -19,10 +19,10 @@ from numpy.typing import NDArray
 
 from mlstac_hf._errors import warn
 from mlstac_hf._reading import Address, open_collection
-from mlstac_hf._reading._drawn import Asked, Drawn, draw
-from mlstac_hf._reading._shares import deal
 from mlstac_hf._reading._split_files import SplitFile, check_destination, check_split_name, in_order, write_split_files
-from mlstac_hf._reading._units import Units
+from mlstac_hf._resplit._drawn import Asked, Drawn, draw
+from mlstac_hf._resplit._shares import deal
+from mlstac_hf._resplit._units import Units
 from mlstac_hf._version import __version__
 
 FRACTIONS: Mapping[str, float] = MappingProxyType({"train": 0.8, "validation": 0.1, "test": 0.1})

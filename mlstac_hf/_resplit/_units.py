@@ -15,7 +15,7 @@ from collections.abc import Hashable, Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from mlstac_hf._reading._place import Geometries
+from mlstac_hf._conditions._wgs84 import Geometries
 
 _Numbers = NDArray[np.int64]
 _Floats = NDArray[np.float64]
