@@ -38,10 +38,11 @@ class _Form:
     @property
     def usual(self) -> dict[str, str]:
         """Dtype and number of axes by column, in words."""
-        found = {}
-        for name, dtypes in self.dtypes.items():
+        found, columns = {}, self.columns.usual
+        for name in columns if isinstance(columns, tuple) else ():
             axes = self.axes[name].usual if name in self.axes else None
-            found[name] = str(dtypes.usual) if axes is None else f"{dtypes.usual} of {axes} axes"
+            dtype = self.dtypes[name].usual
+            found[name] = str(dtype) if axes is None else f"{dtype} of {axes} axes"
         return found
 
 
@@ -121,7 +122,7 @@ class TensorCheck(Check):
 
     def end(self) -> None:
         """Splits against the first of them."""
-        (first, form), *others = self._forms.items() or [("", _Form())]
+        (first, form), *others = self._forms.items() or (("", _Form()),)
         expected = form.usual
         for name, other in others:
             found = other.usual
