@@ -5,6 +5,7 @@ Owns: one sample's CRS, geotransform and times. Leaves to others: where samples 
 
 from __future__ import annotations
 
+import math
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -53,6 +54,9 @@ class MetadataCheck(Check):
     def _place(self, seen: Seen) -> bool:
         crs, transform = (seen.raw.get(key) for key in ("crs", "geotransform"))
         name, numbers = parse_crs(crs), parse_geotransform(transform)
+        code = (seen.row or {}).get("proj_epsg")
+        if isinstance(code, int | float) and math.isfinite(code):
+            self._crs(f"EPSG:{int(code)}", seen)
         if name is not None:
             self._crs(name, seen)
         elif crs:

@@ -110,7 +110,8 @@ class TensorCheck(Check):
         for name, tally in form.shapes.items():
             if len(tally.counts) > 1:
                 few = ", ".join(str(shape) for shape in list(tally.counts)[:3])
-                message = f"{name!r} has {len(tally.counts)} shapes or more, such as {few}"
+                many = f"{len(tally.counts)} or more" if tally.is_full else str(len(tally.counts))
+                message = f"{name!r} has {many} shapes, such as {few}"
                 self.say("N313", message, part.place())
 
     def _drift(self, code: str, message: str, tally: Tally) -> None:

@@ -103,6 +103,11 @@ class Tally:
             places.append(place)
 
     @property
+    def is_full(self) -> bool:
+        """Whether there may have been other values."""
+        return len(self.counts) >= self._most
+
+    @property
     def usual(self) -> Hashable:
         """The value that occurs most often, the first of these; None where there is none."""
         return max(self.counts, key=self.counts.__getitem__, default=None)

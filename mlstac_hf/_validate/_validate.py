@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -109,24 +109,28 @@ def _run(survey: Survey) -> dict[str, int]:
         check.guarded(check.begin, Place())
     for name in origin_of(survey.collection).catalogs:
         try:
-            part = open_part_of(survey.collection, name, survey.findings)
+            _run_split(survey, checks, name, samples)
         except Exception as error:  # noqa: BLE001 - as above
-            survey.findings.say("E999", f"opening a split: {type(error).__name__}: {error}", Place(split=name))
-            continue
-        if part is None:
-            continue
-        for check in checks:
-            check.guarded(check.split, part.place(), part)
-        samples[name] = 0
-        for seen in scan(part, survey.findings, deep=survey.deep):
-            samples[name] += 1
-            for check in checks:
-                check.guarded(check.sample, seen.place, part, seen)
-        for check in checks:
-            check.guarded(check.split_end, part.place(), part)
+            survey.findings.say("E999", f"reading a split: {type(error).__name__}: {error}", Place(split=name))
     for check in checks:
         check.guarded(check.end, Place())
     return samples
+
+
+def _run_split(survey: Survey, checks: Sequence[Check], name: str, samples: dict[str, int]) -> None:
+    """All checks over one split; counts its samples that could be read."""
+    part = open_part_of(survey.collection, name, survey.findings)
+    if part is None:
+        return
+    for check in checks:
+        check.guarded(check.split, part.place(), part)
+    samples[name] = 0
+    for seen in scan(part, survey.findings, deep=survey.deep):
+        samples[name] += 1
+        for check in checks:
+            check.guarded(check.sample, seen.place, part, seen)
+    for check in checks:
+        check.guarded(check.split_end, part.place(), part)
 
 
 def _shown(address: Address) -> str:

@@ -222,7 +222,7 @@ def _stale(rows: Rows) -> Rows:
     return [*rows, rows[0] | {"datapoint_id": "gone"}]
 
 
-def _each(**values: Any) -> Callable[[Rows], Rows]:
+def each(**values: Any) -> Callable[[Rows], Rows]:
     return lambda rows: [row | values for row in rows]
 
 
@@ -258,7 +258,7 @@ def _drifting_validation(split: str, index: int, made: MadeSample) -> None:
         made.stored["input"] = made.stored["input"].astype(np.int32)
 
 
-def _tiny(split: str, index: int, made: MadeSample) -> None:
+def tiny(split: str, index: int, made: MadeSample) -> None:
     made.stored = {"input": np.full((4, 1, 1), index, np.uint16), "target": np.zeros((1, 1, 1), np.uint8)}
 
 
@@ -302,7 +302,7 @@ CASES: dict[str, Case] = {
         {"file": "train/notes.safetensors"},
     ),
     "W207": Case(afterwards(_twice), {"file": "train/0000002"}),
-    "W208": Case(lambda folder: sound(folder, _tiny, {"train": 36, "validation": 1, "test": 1}), TRAIN),
+    "W208": Case(lambda folder: sound(folder, tiny, {"train": 36, "validation": 1, "test": 1}), TRAIN),
     "W209": Case(_n_items(None), TRAIN),
     "E210": Case(
         afterwards(
@@ -377,10 +377,10 @@ CASES: dict[str, Case] = {
         needs=("pyarrow",),
     ),
     "E703": Case(tabled(lambda rows: rows[:-1]), {"sample": 0, **TRAIN}, needs=("pyarrow",)),
-    "E704": Case(tabled(_each(begin=-1)), {"sample": 0, **TRAIN}, needs=("pyarrow",)),
+    "E704": Case(tabled(each(begin=-1)), {"sample": 0, **TRAIN}, needs=("pyarrow",)),
     "W705": Case(tabled(_stale), TABLE, needs=("pyarrow",)),
-    "W706": Case(tabled(_each(metadata_length=3)), {"sample": 0, **TRAIN}, needs=("pyarrow",)),
-    "W707": Case(tabled(_each(split="test")), {"sample": 0, **TRAIN}, needs=("pyarrow",)),
+    "W706": Case(tabled(each(metadata_length=3)), {"sample": 0, **TRAIN}, needs=("pyarrow",)),
+    "W707": Case(tabled(each(split="test")), {"sample": 0, **TRAIN}, needs=("pyarrow",)),
     "W708": Case(rastered(proj_epsg=32719.0), {"sample": 0, **TRAIN}, deep=True, needs=("pyarrow", "rasterio")),
     "W709": Case(rastered(proj_shape=17), {"sample": 0, **TRAIN}, deep=True, needs=("pyarrow", "rasterio")),
     "E710": Case(
