@@ -26,7 +26,8 @@ _MOST = 200_000
 _NEAR_M = 1000
 _METRES = 111_195  # to a degree of latitude
 _SHARED = 0.01  # of the smaller footprint: neighbours in a grid share a border, and no ground
-_CHUNK = 64
+_CANDIDATES = 64
+_TOUCHING = 1e-9  # degrees, 0.1 mm
 _REACH = 5  # degrees of latitude around a band where neighbours are looked for first
 _UNKNOWN = (np.nan,) * 6
 
@@ -162,20 +163,28 @@ def _index_of(shapes: Any, shape: Any) -> int:
 
 
 def _overlapping(ground_a: Any, ground_b: Any) -> dict[int, int]:
-    """Of the second, those that show what one of the first shows, each with that one."""
+    """Of the second, those that show what one of the first shows, each with that one.
+
+    Where a centre lies in the other footprint, nothing else is asked: stacks of images over one place take no longer
+    than others. What overlaps without that is compared with the first few it could overlap.
+    """
     import shapely
 
-    tree, found = shapely.STRtree(ground_a), dict[int, int]()
-    for start in range(0, len(ground_b), _CHUNK):
-        part = ground_b[start : start + _CHUNK]
-        of_b, of_a = tree.query(part, predicate="intersects")
-        smaller = np.minimum(shapely.area(part[of_b]), shapely.area(ground_a[of_a]))
-        with np.errstate(all="ignore"):
-            valid_b, valid_a = (shapely.make_valid(shapes) for shapes in (part[of_b], ground_a[of_a]))
-            shared = shapely.area(shapely.intersection(valid_b, valid_a))
-        is_shared = (smaller == 0) | (shared > _SHARED * smaller)
-        for b, a in zip(of_b[is_shared].tolist(), of_a[is_shared].tolist(), strict=True):
-            found.setdefault(start + b, a)
+    found: dict[int, int] = {}
+    tree = shapely.STRtree(ground_a)
+    of_b, of_a = tree.query_nearest(shapely.centroid(ground_b), max_distance=_TOUCHING, all_matches=False)
+    found.update(zip(of_b.tolist(), of_a.tolist(), strict=True))
+    rest = np.setdiff1d(np.arange(len(ground_b)), of_b)
+    centres = shapely.STRtree(shapely.centroid(ground_a))
+    within, of_a = centres.query_nearest(ground_b[rest], max_distance=_TOUCHING, all_matches=False)
+    found.update(zip(rest[within].tolist(), of_a.tolist(), strict=True))
+    for b in np.setdiff1d(rest, rest[within]).tolist():
+        near = tree.query(ground_b[b])[:_CANDIDATES]
+        valid_a, valid_b = shapely.make_valid(ground_a[near]), shapely.make_valid(ground_b[b])
+        shared = shapely.area(shapely.intersection(valid_a, valid_b))
+        is_shared = shared > _SHARED * np.minimum(shapely.area(valid_a), shapely.area(valid_b))
+        if is_shared.any():
+            found[b] = int(near[np.argmax(is_shared)])
     return found
 
 
@@ -197,8 +206,8 @@ def _nearness(ground_a: Any, ground_b: Any) -> tuple[float, Any]:
             for shapes in (ground_a[of_a], ground_b[of_b])
         )
         tree = shapely.STRtree(plane_a)
-        near[of_b[np.unique(tree.query(plane_b, predicate="dwithin", distance=_NEAR_M / _METRES)[0])]] = True
         (rows, nearest), distances = tree.query_nearest(plane_b, return_distance=True, all_matches=False)
+        near[of_b[rows[distances <= _NEAR_M / _METRES]]] = True
         best = int(np.argmin(distances))
         line = shapely.shortest_line(plane_a[nearest[best]], plane_b[rows[best]])
         (x0, y0), (x1, y1) = shapely.get_coordinates(line) / stretch

@@ -100,6 +100,13 @@ def test_centres_in_the_table_will_do(tmp_path):
     assert (found.samples, found.overlapping, found.minimum_m) == ((5, 2), 2, 0)
 
 
+@pytest.mark.parametrize(("shift", "expected"), [(60, 1), (79, 1), (79.5, 0), (-70, 1)])
+def test_corners_that_overlap_are_shared_ground_from_a_hundredth_on(tmp_path, shift, expected):
+    here, there = ("EPSG:32633", 500_000, 5_000_040), ("EPSG:32633", 500_000 + shift, 5_000_040)
+    (found,) = report_of(tmp_path, train=[here], test=[there]).distances
+    assert found.overlapping == expected
+
+
 def test_a_split_of_many_samples_at_one_place_is_no_more_work_than_one(tmp_path):
     here = ("EPSG:32633", 500_000, 5_000_040)
     (found,) = report_of(tmp_path, train=[here] * 60, test=[here] * 60).distances
