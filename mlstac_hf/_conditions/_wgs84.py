@@ -25,6 +25,11 @@ WEST, EAST, TURN, POLE = -180, 180, 360, 90  # degrees
 TINY = 1e-9  # degrees, 0.1 mm: less than that from a pole, a longitude is noise
 
 
+def unknown(geometries: Geometries) -> NDArray[np.bool_]:
+    """`(N,)`, True where there is no geometry."""
+    return np.array([geometry is None for geometry in geometries], dtype=bool)
+
+
 def installed() -> tuple[Any, Any]:
     """Shapely and pyproj."""
     try:

@@ -3,6 +3,7 @@
 from mlstac_hf._conditions._filter import Filter, Types
 from mlstac_hf._conditions._place import BBox
 from mlstac_hf._conditions._time import DatetimeLike
+from mlstac_hf._reading._arguments import OnError, check_columns, check_folder, check_on_error
 from mlstac_hf._reading._batch import Batch, Columns, read_batch
 from mlstac_hf._reading._open import Address, Origin, open_collection, open_split, origin_of
 from mlstac_hf._reading._scale import Scale
@@ -19,6 +20,7 @@ __all__ = [
     "DatetimeLike",
     "Filter",
     "Normalize",
+    "OnError",
     "Origin",
     "PlaneNames",
     "Sample",
@@ -27,6 +29,9 @@ __all__ = [
     "Selection",
     "Source",
     "Types",
+    "check_columns",
+    "check_folder",
+    "check_on_error",
     "nbytes_of",
     "open_collection",
     "open_split",

@@ -68,6 +68,7 @@ class SampleFolder:
         task: the collection's tasks, which say where text stands for a tensor.
         view: what of each sample is handed out.
         versions: by file name, where the store could list them.
+        typical_nbytes: size of one of the files, where the store could only be asked.
     """
 
     split: str
@@ -77,6 +78,7 @@ class SampleFolder:
     task: tuple[str, ...] = ()
     view: View = WHOLE
     versions: dict[str, Entry] = field(default_factory=dict, repr=False)
+    typical_nbytes: int | None = None
 
     def __len__(self) -> int:
         return len(self.names)
