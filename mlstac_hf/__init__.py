@@ -22,6 +22,7 @@ from mlstac_hf._load import Metadata, Split, load
 from mlstac_hf._reading import open_collection
 from mlstac_hf._resplit import resplit
 from mlstac_hf._spec import Annotations, Band, Catalog, Collection
+from mlstac_hf._validate import Finding, Report, validate
 from mlstac_hf._version import __version__
 
 __all__ = [
@@ -33,6 +34,7 @@ __all__ = [
     "CollectionNotFoundError",
     "CollectionWarning",
     "CorruptSampleError",
+    "Finding",
     "InvalidCollectionError",
     "LinkRefusedError",
     "MLSTACError",
@@ -40,6 +42,7 @@ __all__ = [
     "MissingExtraError",
     "MissingSampleError",
     "Payload",
+    "Report",
     "SampleError",
     "SchemaMismatchError",
     "Split",
@@ -54,4 +57,5 @@ __all__ = [
     "register",
     "register_decoder",
     "resplit",
+    "validate",
 ]

@@ -1,26 +1,25 @@
 """The command line, `mlstac-hf`: thin over the library.
 
-Owns: arguments, exit codes, and which facts are printed in which order. Leaves to others: how a table or a number
-looks on a terminal (`_terminal`), and everything else.
+Owns: the commands and `demo`, exit codes. Leaves to others: `info` and `validate` (`_cli_info`, `_cli_validate`), how a
+table or a number looks on a terminal (`_terminal`), and everything else.
 Exit codes: 0 done, 1 the data is bad, 2 the call is wrong, 3 the network or store failed.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import shlex
 import shutil
 import sys
-import textwrap
 import time
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib.util import find_spec
 from typing import Any
 
+from mlstac_hf import _cli_info, _cli_validate
 from mlstac_hf._errors import (
     CollectionNotFoundError,
     CollectionWarning,
@@ -30,15 +29,10 @@ from mlstac_hf._errors import (
     UnknownNameError,
 )
 from mlstac_hf._hf import load_dataset
-from mlstac_hf._info import facts_of
 from mlstac_hf._load import load
-from mlstac_hf._reading import Selection, open_collection
-from mlstac_hf._terminal import capped, number, printable, size, table
+from mlstac_hf._reading import open_collection
+from mlstac_hf._terminal import BAD_CALL, BAD_DATA, DONE, STORE_FAILED, complain, size, table
 from mlstac_hf._version import __version__
-
-DONE, BAD_DATA, BAD_CALL, STORE_FAILED = 0, 1, 2, 3
-
-_WIDTH = 80
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -59,7 +53,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return DONE
     except (MLSTACError, OSError, ValueError) as error:
-        _complain(f"error: {error}")
+        complain(f"error: {error}")
         return _code(error)
     return code
 
@@ -88,15 +82,8 @@ def _parser() -> argparse.ArgumentParser:
     demo.add_argument("--out", metavar="DIR", default="mlstac-demo", help="where to write (default: %(default)s)")
     demo.set_defaults(run=_demo)
 
-    info = commands.add_parser("info", help="say what is in a collection")
-    info.add_argument("address", metavar="ADDRESS", help="a path, a URL of main.json, user/repo, or any fsspec URL")
-    info.add_argument("--json", action="store_true", help="print one JSON object")
-    info.add_argument("--revision", metavar="REV", help="branch, tag or commit of a Hub repository")
-    info.add_argument("--filter", metavar="CQL2", help='count the samples that meet this, such as "cloud < 20"')
-    info.add_argument("--bbox", metavar="W,S,E,N", help="count those that meet this box, in degrees")
-    info.add_argument("--datetime", metavar="TIMES", help="count those in this interval, such as 2018-01-01/2020-12-31")
-    info.add_argument("--trust-links", action="store_true", help="follow links that lead out of the collection")
-    info.set_defaults(run=_info)
+    _cli_info.add_to(commands)
+    _cli_validate.add_to(commands)
     return parser
 
 
@@ -109,16 +96,12 @@ def _code(error: Exception) -> int:
     return BAD_CALL if isinstance(error, ValueError | FileExistsError) else STORE_FAILED
 
 
-def _complain(message: str) -> None:
-    print(printable(message, longest=None), file=sys.stderr)
-
-
 @contextmanager
 def _plain_warnings() -> Iterator[None]:
     """Our own warnings as one line each; those of libraries below are for programmers."""
 
     def show(message: Warning | str, *_: object, **__: object) -> None:
-        _complain(f"warning: {message}")
+        complain(f"warning: {message}")
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -212,86 +195,3 @@ def _feature(feature: Any) -> str:
     inner, length = getattr(feature, "feature", feature), getattr(feature, "length", None)
     shape = getattr(feature, "shape", None) or (length and (length,))
     return " ".join(str(part) for part in (type(feature).__name__, shape, inner.dtype) if part)
-
-
-# --- info -----------------------------------------------------------------------------------------------------
-
-
-def _info(arguments: argparse.Namespace) -> int:
-    collection = open_collection(arguments.address, revision=arguments.revision, trust_links=arguments.trust_links)
-    asked = {"filter": arguments.filter, "bbox": arguments.bbox, "datetime": arguments.datetime}
-    selection = Selection(**asked) if any(asked.values()) else None
-    facts = {"address": arguments.address, **facts_of(collection, selection)}
-    if arguments.json:
-        print(json.dumps(facts, indent=2))
-    else:
-        _describe(facts)
-    for problem in facts["problems"]:
-        _complain(f"error: {problem}")
-    return BAD_DATA if facts["problems"] else DONE
-
-
-def _describe(facts: Mapping[str, Any]) -> None:
-    print(printable(facts["title"] or facts["id"] or "(no title)"))
-    if facts["description"]:
-        print(textwrap.fill(printable(facts["description"], 1000), _WIDTH))
-    about = {
-        "id": facts["id"],
-        "task": ", ".join(facts["task"]),
-        "licence": facts["license"],
-        "sensor": facts["sensor"],
-        "size": None if facts["nbytes"] is None else size(facts["nbytes"]),
-    }
-    print()
-    table([(name, printable(value or "-")) for name, value in about.items()])
-    if facts["splits"]:
-        print("\nSplits")
-        columns = ("declared", "found", "nbytes", "selected", "selected_nbytes")
-        shown = [name for name in columns if any(name in split for split in facts["splits"].values())]
-        counts = [
-            (printable(name), *((size if "nbytes" in column else number)(split.get(column)) for column in shown))
-            for name, split in facts["splits"].items()
-        ]
-        table([("", *(name.replace("nbytes", "size").replace("_", " ") for name in shown)), *counts], right=range(1, 6))
-    if facts["bands"]:
-        print("\nBands" + ("" if facts["band_axis"] is None else f" (axis {facts['band_axis']} of input)"))
-        table(capped([_band(band) for band in facts["bands"]]), right=(0,))
-    if facts["labels"]:
-        print("\nLabels")
-        table(capped([(str(value), printable(name)) for name, value in facts["labels"].items()]), right=(0,))
-    if facts["first_sample"]:
-        sample = facts["first_sample"]
-        print(f"\nFirst sample of {printable(sample['split'])}")
-        rows = [(name, _tensor(tensor)) for name, tensor in sample["tensors"].items()]
-        rows += [(key, _value(value)) for key, value in sample["metadata"].items()]
-        table(capped([(printable(key, 30), printable(value, 60)) for key, value in rows]))
-        if sample["planes"]:
-            _describe_planes(sample["planes"], facts["address"])
-
-
-def _tensor(tensor: Mapping[str, Any]) -> str:
-    return f"{tensor['dtype']} ({', '.join(map(str, tensor['shape']))})" if "shape" in tensor else str(tensor["dtype"])
-
-
-def _describe_planes(planes: Mapping[str, Any], address: str) -> None:
-    """What planes a raster has, and what to type where none of them is the target yet."""
-    last = planes["count"] - 1
-    if planes["target"]:
-        print(f"\nThe raster has planes 0 to {last}; the target is {', '.join(map(str, planes['target']))}.")
-    elif last:
-        print(f"\nThe raster has planes 0 to {last}, all of them input. If some are the target, say which:")
-        print(f"  mlstac_hf.load({address!r}, target=[{last}])")
-
-
-def _value(value: object) -> str:
-    if isinstance(value, list):  # a geotransform
-        return ", ".join(f"{part:.9g}" for part in value)
-    return "-" if value is None else str(value)
-
-
-def _band(band: Mapping[str, Any]) -> tuple[str, ...]:
-    centre, width = (
-        f"{name} {band[key]:g} {band.get('unit', '')}".rstrip() if band.get(key) is not None else ""
-        for name, key in (("centre", "center_wavelength"), ("width", "full_width_half_max"))
-    )
-    return (number(band.get("index")), *map(printable, (band["name"], band.get("common_name", ""), centre, width)))

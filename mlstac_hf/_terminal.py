@@ -1,11 +1,15 @@
-"""Text for a terminal: tables, counts, sizes, and what others wrote without its control characters.
+"""Text for a terminal: tables, counts, sizes, complaints, and what others wrote without its control characters.
 
-Owns: how these look. Leaves to others: what is printed, and when (`_cli`).
+Owns: how these look, and what exit codes mean. Leaves to others: what is printed, and when (`_cli` and its commands).
 """
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
+
+DONE, BAD_DATA, BAD_CALL, STORE_FAILED = 0, 1, 2, 3
+"""Exit codes."""
 
 _MOST_ROWS = 24
 """Of a table of labels or bands; some collections have thousands."""
@@ -54,3 +58,8 @@ def printable(text: object, longest: int | None = _LONGEST) -> str:
         c if c.isprintable() or (longest is None and c == "\n") else "\N{REPLACEMENT CHARACTER}" for c in str(text)
     )
     return clean if longest is None or len(clean) <= longest else clean[: longest - 3] + "..."
+
+
+def complain(message: str) -> None:
+    """Print one message to the standard error stream."""
+    print(printable(message, longest=None), file=sys.stderr)

@@ -32,6 +32,7 @@ def test_public_names_are_pinned():
         "CollectionNotFoundError",
         "CollectionWarning",
         "CorruptSampleError",
+        "Finding",
         "InvalidCollectionError",
         "LinkRefusedError",
         "MLSTACError",
@@ -39,6 +40,7 @@ def test_public_names_are_pinned():
         "MissingExtraError",
         "MissingSampleError",
         "Payload",
+        "Report",
         "SampleError",
         "SchemaMismatchError",
         "Split",
@@ -53,6 +55,7 @@ def test_public_names_are_pinned():
         "register",
         "register_decoder",
         "resplit",
+        "validate",
     ]
 
 
