@@ -21,7 +21,7 @@ from mlstac_hf._hf import load_dataset, register
 from mlstac_hf._load import Metadata, Split, load
 from mlstac_hf._reading import open_collection
 from mlstac_hf._resplit import resplit
-from mlstac_hf._spec import Annotations, Band, Catalog, Collection
+from mlstac_hf._spec import Annotations, Band, Catalog, Collection, bands_of
 from mlstac_hf._validate import Finding, Report, validate
 from mlstac_hf._version import __version__
 
@@ -51,6 +51,7 @@ __all__ = [
     "UnknownNameError",
     "UnsupportedDtypeError",
     "__version__",
+    "bands_of",
     "load",
     "load_dataset",
     "open_collection",

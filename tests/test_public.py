@@ -49,6 +49,7 @@ def test_public_names_are_pinned():
         "UnknownNameError",
         "UnsupportedDtypeError",
         "__version__",
+        "bands_of",
         "load",
         "load_dataset",
         "open_collection",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from mlstac_hf._spec._dialect_splits import _STANDARD as STANDARD_SPLITS
+from mlstac_hf._spec._dialect_splits import STANDARD as STANDARD_SPLITS
 from mlstac_hf._spec._dialects import SPELLINGS
 from mlstac_hf._spec._parts import Document, Part
 

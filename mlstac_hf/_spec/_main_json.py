@@ -11,7 +11,7 @@ import math
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 from urllib.parse import quote
 
-from mlstac_hf._spec._dialect_splits import _STANDARD as STANDARD_SPLITS
+from mlstac_hf._spec._dialect_splits import STANDARD as STANDARD_SPLITS
 from mlstac_hf._spec._dialects import SPELLINGS
 from mlstac_hf._spec._extent import extent_document
 from mlstac_hf._spec._parts import Catalog, Document, Part, Person, Provider

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from mlstac_hf._spec._dialect_splits import _STANDARD as STANDARD_SPLITS
+from mlstac_hf._spec._dialect_splits import STANDARD as STANDARD_SPLITS
 from mlstac_hf._spec._extent import plain_boxes, plain_intervals
 from mlstac_hf._spec._licenses import is_known_license, license_parts, near_licenses, needs_link
 from mlstac_hf._spec._main_json import SPLIT_STRATEGIES, Layout
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 _LONGEST_NAME = 200
 _PLAIN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*", re.ASCII)
 _NO_FILE_NAME = frozenset('/\\:*?"<>|')
+_OWN_TASKS = ", ".join(name for name in TASKS if name[0].isupper())
+"""Of ML-STAC; all names would fill a screen."""
 
 
 def check_publishable(collection: Collection, layout: Layout | None = None) -> list[Problem]:
@@ -116,7 +118,7 @@ def _check_license(collection: Collection) -> Problems:
             "license",
             f"expected an SPDX identifier such as CC-BY-4.0, found {license_!r}. {_license_hint(license_)}",
         )
-    for part in parts or ():
+    for part in dict.fromkeys(parts or ()):
         if not is_known_license(part):
             yield warning(
                 "license-unknown",
@@ -144,12 +146,17 @@ def _check_tasks(collection: Collection) -> Problems:
         yield error(
             "task-missing",
             "task",
-            f"expected what the samples are for, found none. Give task=['…'], one of {', '.join(TASKS)}.",
+            f"expected what the samples are for, found none. Give task=['…'], one of {_OWN_TASKS}, or a task of the "
+            "Hugging Face Hub such as image-segmentation.",
         )
     for position, name in enumerate(collection.task):
         if find_task(name) is None:
             near = near_tasks(name)
-            hint = f"Did you mean {' or '.join(near)}?" if near else f"Known are {', '.join(TASKS)}."
+            hint = (
+                f"Did you mean {' or '.join(near)}?"
+                if near
+                else f"Known are {_OWN_TASKS}, and tasks of the Hugging Face Hub such as image-segmentation."
+            )
             yield warning("task-unknown", f"task[{position}]", f"expected a known task, found {name!r}. {hint}")
 
 
@@ -209,17 +216,19 @@ def _check_split(name: str, catalog: Catalog, layout: Layout | None) -> Problems
 
 def _check_extent(collection: Collection) -> Problems:
     extent = collection.extent
-    if extent and extent.bbox and not plain_boxes(extent.bbox):
+    strange = next((box for box in extent.bbox if not plain_boxes([box])), None) if extent else None
+    if strange is not None:
         yield warning(
             "extent-bbox",
             "extent.bbox",
-            f"expected boxes (west, south, east, north) in degrees, found {extent.bbox[0]}. The whole world is written "
+            f"expected boxes (west, south, east, north) in degrees, found {strange}. The whole world is written "
             "in their place.",
         )
-    if extent and extent.interval and not plain_intervals(extent.interval):
+    odd = next((interval for interval in extent.interval if not plain_intervals([interval])), None) if extent else None
+    if odd is not None:
         yield warning(
             "extent-interval",
             "extent.interval",
-            f"expected pairs of ISO 8601 times, start before end, found {extent.interval[0]}. An open interval is "
+            f"expected pairs of ISO 8601 times, start before end, found {odd}. An open interval is "
             "written in their place.",
         )

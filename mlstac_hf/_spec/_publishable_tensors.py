@@ -20,7 +20,6 @@ from mlstac_hf._spec._tasks import Shape, find_task
 if TYPE_CHECKING:
     from mlstac_hf._spec._collection import Collection
 
-_CLASSES = frozenset({"class", "mask"})
 _CHANNEL = frozenset({"c", "band", "bands", "channel", "channels"})
 _NO_CHANNEL = frozenset({"h", "height", "y", "row", "rows", "w", "width", "x", "column", "columns", "t", "time"})
 
@@ -28,7 +27,7 @@ _NO_CHANNEL = frozenset({"h", "height", "y", "row", "rows", "w", "width", "x", "
 def check_labels_of(collection: Collection) -> Problems:
     """Names that say something, and one value each unless the description names those that share one."""
     labels = collection.labels
-    tasks = [task.name for name in collection.task if (task := find_task(name)) and task.target[0] in _CLASSES]
+    tasks = [task.name for name in collection.task if (task := find_task(name)) and task.has_classes]
     if tasks and not labels:
         yield warning(
             "labels-missing",
@@ -43,9 +42,13 @@ def check_labels_of(collection: Collection) -> Problems:
                 f"labels[{name!r}]",
                 f"expected a name without blanks around it and without control characters, found {name!r}. Rename it.",
             )
-    for value in _doubles(labels.values()):
-        names = [name for name, number in labels.items() if number == value]
-        if not all(re.search(rf"(?<!\w){re.escape(name)}(?!\w)", collection.description or "") for name in names):
+    by_value: dict[int, list[str]] = {}
+    for name, value in labels.items():
+        by_value.setdefault(value, []).append(name)
+    for value, names in by_value.items():
+        if len(names) > 1 and not all(
+            re.search(rf"(?<!\w){re.escape(name)}(?!\w)", collection.description or "") for name in names
+        ):
             yield warning(
                 "labels-double",
                 "labels",

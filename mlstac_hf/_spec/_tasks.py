@@ -44,6 +44,11 @@ class Task:
         """The tensor whose place a text takes: `input`, `target` or None."""
         return "input" if self.input == "text" else "target" if self.target == ("text",) else None
 
+    @property
+    def has_classes(self) -> bool:
+        """Whether the numbers in its target are classes, which `labels` of a collection name."""
+        return self.target[0] in ("class", "mask")
+
 
 @dataclass(frozen=True, kw_only=True)
 class Kind:

@@ -1,41 +1,35 @@
-"""main.json against the model: fields that cannot be read, that are missing, or that cannot be true.
+"""main.json against the model: fields that cannot be read, and what `check_publishable` finds in the others.
 
-Owns: what is seen in the document alone. Leaves to others: whether its splits and files are there (`_check_files`).
+Owns: what is seen in the document alone, and the code that each problem of a publisher has here, where none is an
+error. Leaves to others: what keeps a collection from being published (`_spec`), whether its splits and files are there
+(`_check_files`).
 """
 
 from __future__ import annotations
 
-import math
-import re
-from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from mlstac_hf._reading import origin_of
+from mlstac_hf._spec import check_publishable
 from mlstac_hf._validate._check import Check
 from mlstac_hf._validate._report import Place
 
-TASKS = frozenset(
-    {
-        *("TensorClassification", "TensorRegression", "TensorSegmentation", "TensorToTensor", "TensorToText"),
-        *("TextToTensor", "ObjectDetection", "TensorObjectDetection"),
-        *("image-classification", "image-segmentation", "object-detection", "image-to-image", "image-to-text"),
-        *("image-text-to-text", "image-feature-extraction", "image-captioning", "image-to-video", "text-to-image"),
-        *("text-to-video", "video-classification", "video-text-to-text", "video-to-text", "depth-estimation"),
-        *("mask-generation", "keypoint-detection", "zero-shot-image-classification", "zero-shot-object-detection"),
-        *("unconditional-image-generation", "visual-question-answering", "visual-document-retrieval"),
-        *("tabular-classification", "tabular-regression", "time-series-forecasting", "any-to-any", "other"),
-    }
-)
-"""ML-STAC's own, and those of Hugging Face that go with tensors, images, text and video."""
-
-_NEEDED = ("id", "description", "license", "task")
-_STANDARD = ("train", "validation", "test")
 _CATALOGS = ("ml:catalog", "ml_catalog", "catalog")
 _OF_A_SPLIT = {"n_items", "n_samples", "link", "data_files"}
 _OTHER_NAMES = {"val": "validation", "valid": "validation"}
-_SAFE_ID = re.compile(r"[^\x00-\x1f/\\:*?\"<>|]{1,200}")
 _MAIN = Place(file="main.json")
+_CODE_OF: Mapping[str, str | None] = {
+    **dict.fromkeys(("id-missing", "description-missing", "license-missing", "task-missing"), "W108"),
+    **dict.fromkeys(("id-unsafe", "id-long"), "W109"),
+    "task-unknown": "W110",
+    "extent-bbox": "W111",
+    **dict.fromkeys(("band-name-double", "band-index-double"), "W113"),
+    "labels-double": "W114",
+    "split-missing": "N202",
+    "split-count": None,  # E203 and W209, which know what is there
+}
+"""By the code of a problem, that of a finding; the others are W115."""
 
 
 class DocumentCheck(Check):
@@ -49,38 +43,16 @@ class DocumentCheck(Check):
         self.say("N106", _dialect(document, collection.mlstac_version), _MAIN)
         for key, reason in collection._problems.items():
             self.say("E107", f"{key!r}: {reason}", _MAIN)
-        lacking = [name for name in _NEEDED if not getattr(collection, name)]
-        if lacking:
-            self.say("W108", f"expected {', '.join(_NEEDED)}; {', '.join(lacking)} is missing or empty", _MAIN)
-        if collection.id and (collection.id.startswith(".") or not _SAFE_ID.fullmatch(collection.id)):
-            self.say("W109", f"expected an id that can name a folder, found {collection.id!r}", _MAIN)
-        for task in collection.task:
-            if task not in TASKS:
-                self.say("W110", f"expected a task such as TensorSegmentation, found {task!r}", _MAIN)
-        for box in () if collection.extent is None else collection.extent.bbox:
-            if not _is_in_degrees(box):
-                self.say("W111", f"expected west, south, east, north in degrees, found {box}", _MAIN)
-        self._names()
+        for problem in check_publishable(collection):
+            code = _CODE_OF.get(problem.code, "W115")
+            if code is not None:
+                self.say(code, str(problem), _MAIN)
         self._splits(document)
-
-    def _names(self) -> None:
-        for what in ("name", "index"):
-            values = Counter(getattr(band, what) for band in self.collection.bands)
-            twice = [str(value) for value, count in values.items() if count > 1 and value is not None]
-            if twice:
-                self.say("W113", f"{len(twice)} bands share a {what}, such as {twice[0]!r}", _MAIN)
-        numbers = Counter(self.collection.labels.values())
-        for number, count in numbers.items():
-            if count > 1:
-                names = [name for name, value in self.collection.labels.items() if value == number]
-                self.say("W114", f"{', '.join(names)} all mean {number}", _MAIN)
 
     def _splits(self, document: Mapping[str, Any]) -> None:
         declared = origin_of(self.collection).catalogs
         if not declared:
             self.say("E201", "main.json declares no split that can be read", _MAIN)
-        elif absent := [name for name in _STANDARD if name not in declared]:
-            self.say("N202", f"{', '.join(absent)} {'is' if len(absent) == 1 else 'are'} not declared", _MAIN)
         for key, name, entry in _entries(document):
             if name not in declared:
                 self.say("W112", f"{key!r} looks like a split, and no split can have that name", _MAIN)
@@ -105,15 +77,6 @@ def _dialect(document: Mapping[str, Any], version: str | None) -> str:
     added = sum(key.startswith("mlhf:") for key in keys)
     said = f", mlstac_version {version!r}" if version else ""
     return f"{found}{said}{f', {added} mlhf: keys' if added else ''}"
-
-
-def _is_in_degrees(box: tuple[float, ...]) -> bool:
-    if len(box) not in (4, 6) or not all(map(math.isfinite, box)):
-        return False
-    half = len(box) // 2
-    (west, south), (east, north) = box[:2], box[half : half + 2]
-    inside = all(abs(x) <= 180 for x in (west, east)) and all(abs(y) <= 90 for y in (south, north))  # noqa: PLR2004
-    return inside and south <= north
 
 
 def _entries(document: Mapping[str, Any]) -> Iterator[tuple[str, str, Mapping[str, Any]]]:

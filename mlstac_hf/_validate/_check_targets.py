@@ -1,29 +1,26 @@
-"""Targets against the task and the labels: their form from headers, their values where pixels are read.
+"""Samples against the task and the labels: their form from headers, their values where pixels are read.
 
-Owns: what a task expects, and which values occur. Leaves to others: dtypes and shapes as such (`_check_tensors`).
+Owns: which values occur. Leaves to others: what a task expects (`_spec`), dtypes and shapes as such (`_check_tensors`).
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
-from mlstac_hf._formats import RASTER, Array, TensorSlice, widen
-from mlstac_hf._reading import SampleHead
+from mlstac_hf._formats import RASTER, Array, widen
+from mlstac_hf._spec import check_sample_shapes, find_task
 from mlstac_hf._validate._check import Check
 from mlstac_hf._validate._report import Place
 from mlstac_hf._validate._scan import Part, Seen
 
-_CLASSES = {"TensorSegmentation", "TensorClassification", "image-segmentation", "image-classification"}
-"""Tasks whose targets are labels."""
 _PIECE = 1 << 20
 """Elements that are looked at together."""
 _MOST_VALUES = 4096
 """Different values that are counted; who has more has no labels."""
-_IMAGE_AXES, _BOX_AXES, _BOX_NUMBERS = 2, 2, 4
 _SMALL = 2  # bytes of a dtype whose values can be counted in a table
 
 
@@ -37,8 +34,9 @@ class TargetCheck(Check):
         self._counts: dict[str, Counter[int]] = {}
         self._named = set(self.collection.labels.values())
         self._is_told = False
-        task = set(self.collection.task)
-        self._is_classes = bool(self._named) and (bool(task & _CLASSES) or not task)
+        tasks = self.collection.task
+        is_told = any(task.has_classes for task in map(find_task, tasks) if task is not None)
+        self._is_classes = bool(self._named) and (is_told or not tasks)
         if not self._is_classes:
             self._named = set()
 
@@ -53,8 +51,8 @@ class TargetCheck(Check):
                 self._is_told = True
                 self.say("N502", f"a raster of {piece.total} planes is input, whole", part.place())
         else:
-            faults = [fault for task in self.collection.task for fault in _form_faults(task, head)]
-            if faults and len(faults) >= len(self.collection.task):  # with several tasks, one of them will do
+            faults = [check_sample_shapes(task, head.tensors, head.texts) for task in self.collection.task]
+            if faults and faults[0] and all(faults):  # with several tasks, one of them will do
                 self.say("W501", faults[0], seen.place)
         for name, value in (seen.values or {}).items():
             if not isinstance(value, str):
@@ -115,69 +113,3 @@ def _counted(array: Array) -> Counter[int]:
             if value in counts or len(counts) < _MOST_VALUES:
                 counts[value] += number
     return counts
-
-
-def _form_faults(task: str, head: SampleHead) -> Iterator[str]:
-    """What a task expects of a sample and does not find."""
-    check = _FORMS.get(task)
-    fault = None if check is None else check(head)
-    if fault is not None:
-        yield f"{task}: {fault}"
-
-
-def _tensor(head: SampleHead, name: str) -> TensorSlice | None:
-    return None if name in head.texts else head.tensors.get(name)
-
-
-def _mask(head: SampleHead) -> str | None:
-    image, target = _tensor(head, "input"), _tensor(head, "target")
-    if target is None:
-        return "expected a mask as target, found none"
-    if len(target.shape) < _IMAGE_AXES:
-        return f"expected a mask of rows and columns, found target {tuple(target.shape)}"
-    if image is not None and len(image.shape) >= _IMAGE_AXES and image.shape[-2:] != target.shape[-2:]:
-        return f"expected a mask as large as the image, found {tuple(target.shape)} beside {tuple(image.shape)}"
-    return None
-
-
-def _class(head: SampleHead) -> str | None:
-    image, target = _tensor(head, "input"), _tensor(head, "target")
-    if target is None:
-        return "expected a class as target, found none"
-    if image is not None and len(target.shape) >= _IMAGE_AXES and image.shape[-2:] == target.shape[-2:]:
-        return f"expected a class of the whole image, found a mask {tuple(target.shape)}"
-    return None
-
-
-def _boxes(head: SampleHead) -> str | None:
-    target = _tensor(head, "target")
-    if target is None or len(target.shape) != _BOX_AXES or target.shape[1] < _BOX_NUMBERS:
-        found = "none" if target is None else tuple(target.shape)
-        return f"expected boxes (N, 4) or (N, 5), found {found}"
-    return None
-
-
-def _any(head: SampleHead) -> str | None:
-    return None if "target" in head.columns else "expected a target, found none"
-
-
-def _text(name: str) -> Callable[[SampleHead], str | None]:
-    return lambda head: None if name in head.texts else f"expected a text as {name}, found none"
-
-
-_FORMS: dict[str, Callable[[SampleHead], str | None]] = {
-    "TensorSegmentation": _mask,
-    "image-segmentation": _mask,
-    "TensorClassification": _class,
-    "image-classification": _class,
-    "ObjectDetection": _boxes,
-    "TensorObjectDetection": _boxes,
-    "object-detection": _boxes,
-    "TensorRegression": _any,
-    "TensorToTensor": _any,
-    "TensorToText": _text("target"),
-    "image-to-text": _text("target"),
-    "image-captioning": _text("target"),
-    "TextToTensor": _text("input"),
-    "text-to-image": _text("input"),
-}

@@ -36,13 +36,12 @@ CODES: dict[str, Code] = {
     "E107": Code("a field of main.json cannot be read and is left out", _MEND),
     "W108": Code("a field that every collection needs is missing or empty", _MEND),
     "W109": Code("the id cannot be the name of a folder or repository", "Choose letters, digits, '-', '_' and '.'."),
-    "W110": Code(
-        "a task that neither ML-STAC nor Hugging Face knows", "See docs/validate.md for those that are known."
-    ),
+    "W110": Code("a task that is not known", "See docs/validate.md for those that are."),
     "W111": Code("the extent is no box in WGS84 longitude and latitude", "Compute it anew from the samples."),
     "W112": Code("an entry looks like a split and is passed over", "Name splits with letters, digits, '-' and '_'."),
     "W113": Code("bands share a name or an index", _MEND),
     "W114": Code("labels share a value", _MEND),
+    "W115": Code("main.json could be better", "Mend main.json before you publish the collection."),
     # splits and files
     "E201": Code("a split is declared and has no samples", "Put its files beside main.json, or take it out."),
     "N202": Code("one of train, validation and test is not declared", "Other readers of ML-STAC expect all three."),
@@ -83,7 +82,7 @@ CODES: dict[str, Code] = {
     "W410": Code("a footprint is nowhere on Earth", "Check that crs and geotransform belong together."),
     "N411": Code("place or time is not known", "Selection by bbox= and datetime= passes over such samples."),
     # task, labels and values
-    "W501": Code("a target does not have the form of the task", "Check ml:task, or the target's shape."),
+    "W501": Code("a sample does not have the form of the task", "Check ml:task, or the sample's tensors."),
     "N502": Code("nothing says which planes are the target", "Declare mlhf:target_planes."),
     "E503": Code("values of the target are not among the labels", "Add the label, or mend the values."),
     "W504": Code("targets of a classification are no whole numbers", "Write them in an integer dtype."),

@@ -49,7 +49,7 @@ def sound(
             made.raw["geotransform"] = geotransform(500_000 + 60_000 * number + 640 * index)
             change(split, index, made)
             (folder / split / f"{made.name}.safetensors").write_bytes(to_bytes(made))
-    main = main_json(counts, labels=LAND)
+    main = main_json(counts, labels=LAND) | {"id": "made-for-a-test"}
     main["ml:spectral"] = {"bands": [{"name": name, "index": i} for i, name in enumerate("BGRN")], "axis": 0}
     main |= document
     write_main(folder, main)
@@ -62,8 +62,10 @@ def geotransform(x: float = 500_000.0, width: float = 10.0, y: float = 5_000_040
 
 def boxed(folder: Path, *, table: bool = True, **more: Any) -> dict[str, Any]:
     """Containers of safetensors, which core can read; with `table`, needs pyarrow."""
-    facts = {"description": "boxes", "license": "CC0-1.0", "ml_target": {"labels": {}}}
-    return make_containers(folder, plain=True, table=table, document=facts, **more).document
+    facts = {"title": "Boxes", "description": "boxes", "license": "CC0-1.0", "ml_target": {"labels": {}}}
+    return make_containers(
+        folder, plain=True, table=table, document=facts | {"ml_task": ["TensorToTensor"]}, **more
+    ).document
 
 
 @dataclass(frozen=True)
@@ -289,6 +291,7 @@ CASES: dict[str, Case] = {
     "W112": Case(documented(**{"ml:../../etc": {"n_items": 1, "link": "./"}}), MAIN),
     "W113": Case(documented(**{"ml:spectral": bands("B", "G", "R", "R")}), MAIN),
     "W114": Case(documented(**{"ml:labels": {"labels": {**LAND, "wood": 2}}}), MAIN),
+    "W115": Case(documented(license="ask the author!"), MAIN),
     "E201": Case(_no_link, {"split": "validation"}),
     "N202": Case(documented(**{"ml:test": None}), MAIN),
     "E203": Case(_n_items("many"), {**MAIN, **TRAIN}),

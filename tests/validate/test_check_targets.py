@@ -27,15 +27,15 @@ def number(value, dtype=np.int64):
     ("task", "target"),
     [
         ("TensorSegmentation", np.zeros((8, 8), np.uint8)),
-        ("image-segmentation", np.zeros((2, 1, 8, 8), np.uint8)),
+        ("image-segmentation", np.zeros((1, 8, 8), np.uint8)),
         ("TensorClassification", number(1)),
         ("TensorClassification", np.zeros(3, np.uint8)),
         ("TensorObjectDetection", np.zeros((0, 4), np.float32)),
         ("ObjectDetection", np.zeros((3, 5), np.float32)),
         ("TensorRegression", np.zeros(9, np.float16)),
+        ("depth-estimation", np.zeros((1, 8, 8), np.float32)),
         ("TensorToTensor", IMAGE),
         (["TensorRegression", "TensorSegmentation"], np.zeros(9, np.float16)),
-        ("other", number(1)),
     ],
 )
 def test_what_fits_its_task(tmp_path, task, target):
@@ -47,6 +47,9 @@ def test_what_fits_its_task(tmp_path, task, target):
     [
         ("TensorSegmentation", number(1)),
         ("TensorSegmentation", np.zeros((9, 8), np.uint8)),
+        ("TensorSegmentation", np.zeros((8, 8), np.float32)),
+        ("image-segmentation", np.zeros((2, 1, 8, 8), np.uint8)),
+        (["TensorRegression", "TensorClassification"], np.zeros((8, 8), np.uint8)),
         ("TensorClassification", np.zeros((8, 8), np.uint8)),
         ("object-detection", np.zeros((3, 2), np.float32)),
         ("ObjectDetection", np.zeros(4, np.float32)),
@@ -56,6 +59,15 @@ def test_what_fits_its_task(tmp_path, task, target):
 )
 def test_what_does_not(tmp_path, task, target):
     assert codes_of(tmp_path, task, target) == {"W501"}
+
+
+def test_a_task_that_is_not_known_fits_every_sample(tmp_path):
+    assert codes_of(tmp_path, "a task of tomorrow", number(1)) == {"W110"}
+
+
+def test_values_of_any_task_of_classes_are_labels(tmp_path):
+    labels = {"ml:labels": {"labels": {"no": 0, "yes": 1}}}
+    assert codes_of(tmp_path, "zero-shot-image-classification", number(5), deep=True, **labels) == {"E503", "N506"}
 
 
 @pytest.mark.parametrize("dtype", ["bool", "uint8", "int8", "uint16", "int16", "int32", "uint64"])
@@ -70,9 +82,9 @@ def test_values_among_the_labels_in_every_dtype(tmp_path, dtype):
         assert codes_of(tmp_path / "c", "TensorSegmentation", -mask, deep=True, **labels) == {"E503", "N506"}
 
 
-def test_values_of_a_regression_are_no_labels(tmp_path):
+def test_values_of_another_task_are_no_labels(tmp_path):
     target = np.full((1, 8, 8), 99, np.int32)
-    assert codes_of(tmp_path, "TensorRegression", target, deep=True) == set()
+    assert codes_of(tmp_path, "TensorToTensor", target, deep=True) == set()
 
 
 @pytest.mark.parametrize("dtype", ["float16", "float64", "complex64", "bfloat16"])
@@ -80,7 +92,7 @@ def test_nan_is_found_in_every_dtype_that_has_it(tmp_path, dtype):
     import ml_dtypes
 
     target = np.full((2, 3), np.inf).astype(getattr(ml_dtypes, dtype, dtype))
-    assert codes_of(tmp_path, "TensorRegression", target, deep=True) == {"W505"}
+    assert codes_of(tmp_path, "TensorToTensor", target, deep=True) == {"W505"}
 
 
 def test_class_counts_that_are_right_are_no_finding(tmp_path):

@@ -12,6 +12,7 @@ import pytest
 from unsound import CASES, boxed, sound
 
 from mlstac_hf import validate
+from mlstac_hf._spec import TASKS
 from mlstac_hf._validate._codes import CODES, SEVERITIES
 
 PAGE = Path(__file__).parents[2] / "docs" / "validate.md"
@@ -19,7 +20,7 @@ PAGE = Path(__file__).parents[2] / "docs" / "validate.md"
 
 def test_codes_are_pinned():
     assert " ".join(CODES) == (
-        "E101 E102 E103 E104 E105 N106 E107 W108 W109 W110 W111 W112 W113 W114 "
+        "E101 E102 E103 E104 E105 N106 E107 W108 W109 W110 W111 W112 W113 W114 W115 "
         "E201 N202 E203 E204 E205 W206 W207 W208 W209 E210 W211 W212 E213 "
         "E301 E302 E303 E304 W305 E310 E311 W312 N313 W314 E315 W316 "
         "W401 W402 W403 W404 W405 W406 W407 W408 W409 W410 N411 "
@@ -35,6 +36,11 @@ def test_every_code_is_documented_as_it_is_defined():
     rows = re.findall(r"^\| `([EWN]\d{3})` \| (.*?) \| (.*?) \|$", PAGE.read_text(), re.MULTILINE)
     assert {code: (title, remedy) for code, title, remedy in rows} == {code: tuple(row) for code, row in CODES.items()}
     assert [code for code, *_ in rows] == list(CODES)
+
+
+def test_the_tasks_that_are_known_are_documented():
+    listed = PAGE.read_text().partition("Tasks that are known (`W110`): ")[2].partition(".\n")[0]
+    assert re.findall(r"`(.*?)`", listed) == sorted(TASKS)
 
 
 def test_every_code_has_a_collection_that_produces_it():
