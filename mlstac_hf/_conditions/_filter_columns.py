@@ -61,7 +61,9 @@ def find_column(table: pa.Table, name: str, where: str) -> pa.ChunkedArray:
     if name not in names:
         by_lower = {other.lower(): other for other in names}
         near = difflib.get_close_matches(name.lower(), by_lower, n=1)
-        hint = f" Did you mean {by_lower[near[0]]!r}?" if near else ""
+        hint = (
+            f" Did you mean {by_lower[near[0]]!r}?" if near else f" If it is text, write '{name:.50}' in single quotes."
+        )
         raise UnknownNameError(f"{prefix(where)}no column {shown(name)}.{hint} {describe(table)}")
     if names.count(name) > 1:
         raise ValueError(f"{prefix(where)}{names.count(name)} columns are called {name!r}. Rename all but one")

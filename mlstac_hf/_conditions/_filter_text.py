@@ -181,6 +181,15 @@ def _restore(tree: Any, wholes: list[int]) -> Any:
     return tree
 
 
+_PYTHONISMS = {
+    "==": "a single =, as in label = 'high'",
+    "&": "AND, as in a = 1 AND b = 2",
+    "|": "OR, as in a = 1 OR b = 2",
+    "[": "a list in parentheses, as in label IN ('high', 'low')",
+}
+"""What people who think in Python type, and what CQL2 has for it."""
+
+
 def _explain(text: str, rewritten: str, message: str) -> str:
     """What the parser said, with the text as it was written and a caret below the place."""
     place = _PLACE.search(message)
@@ -191,6 +200,8 @@ def _explain(text: str, rewritten: str, message: str) -> str:
     first = max(0, offset - 60)
     shown = "".join(char if char.isprintable() else " " for char in text[first : offset + 40])
     expected = message.rpartition("= expected ")[2].strip() if "= expected " in message else message[:300]
+    python = next((hint for sign, hint in _PYTHONISMS.items() if sign in text[max(0, offset - 3) : offset + 3]), None)
+    expected = python or expected
     return f"filter: no CQL2 at character {offset + 1}\n  {shown}\n  {' ' * (offset - first)}^--- expected {expected}"
 
 

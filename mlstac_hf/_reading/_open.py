@@ -12,6 +12,7 @@ import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from difflib import get_close_matches
 from typing import Any
 
 from mlstac_hf._errors import (
@@ -199,9 +200,10 @@ def parts_of(collection: Collection, split: str) -> Mapping[str, Sequence[str]] 
     """
     origin = origin_of(collection)
     if split not in collection.splits:
-        raise UnknownNameError(
-            f"{origin.address}: expected one of the splits {', '.join(collection.splits) or '(none)'}, got {split!r}"
-        )
+        near = get_close_matches(split.lower(), list(collection.splits), n=1, cutoff=0.4)
+        hint = f". Did you mean {near[0]!r}?" if near else ""
+        has = ", ".join(collection.splits) or "(none)"
+        raise UnknownNameError(f"{origin.address}: expected one of the splits {has}, got {split!r}{hint}")
     return None if origin.files is None else origin.files[split].samples
 
 

@@ -282,6 +282,8 @@ def _index(name: int | str, named: dict[str, int], argument: str, collection: st
     if name in named:
         return named[name]
     has = f"it names {', '.join(named)}" if named else "it names none; use 0-based indices, such as [2, 1, 0]"
+    near = [known for known in named if known.lower() == name.lower()]
+    has = f"{has}. Did you mean {near[0]!r}?" if near else has
     raise UnknownNameError(f"{argument}: collection {collection!r} has no band {name!r}: {has}")
 
 

@@ -400,3 +400,19 @@ def test_numbers_of_numpy_and_generators_will_do(layout):
 def test_keys_that_mean_nothing_are_refused(layout, key):
     with pytest.raises(TypeError, match="expected an index, a slice or a list of indices"):
         load(layout)[key]
+
+
+@pytest.mark.parametrize(
+    ("options", "hint"),
+    [
+        ({"filter": "label_type == 'high'"}, r"a single =, as in label = 'high'"),
+        ({"filter": "label_type = 'high' & id = 'x'"}, "AND, as in"),
+        ({"filter": "label_type IN ['high']"}, "a list in parentheses"),
+        ({"filter": 'label_type = "Zebra"'}, "write 'Zebra' in single quotes"),
+        ({"split": "val"}, "got 'val'"),
+        ({"split": "Train"}, "Did you mean 'train'"),
+    ],
+)
+def test_near_misses_are_told_what_to_type(layout, options, hint):
+    with pytest.raises((ValueError, UnknownNameError), match=hint):
+        load(layout, **options)
