@@ -22,6 +22,7 @@ from mlstac_hf._load import Metadata, Split, load
 from mlstac_hf._reading import open_collection
 from mlstac_hf._spec import Annotations, Band, Catalog, Collection
 from mlstac_hf._version import __version__
+from mlstac_hf._write import Sample, write
 
 __all__ = [
     "Annotations",
@@ -39,6 +40,7 @@ __all__ = [
     "MissingExtraError",
     "MissingSampleError",
     "Payload",
+    "Sample",
     "SampleError",
     "SchemaMismatchError",
     "Split",
@@ -52,4 +54,5 @@ __all__ = [
     "open_collection",
     "register",
     "register_decoder",
+    "write",
 ]

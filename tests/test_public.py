@@ -39,6 +39,7 @@ def test_public_names_are_pinned():
         "MissingExtraError",
         "MissingSampleError",
         "Payload",
+        "Sample",
         "SampleError",
         "SchemaMismatchError",
         "Split",
@@ -53,6 +54,7 @@ def test_public_names_are_pinned():
         "register",
         "register_decoder",
         "resplit",
+        "write",
     ]
 
 

@@ -8,13 +8,17 @@ from __future__ import annotations
 import errno
 import os
 import stat
-import tempfile
+import uuid
+from contextlib import suppress
 from pathlib import Path
 
 from mlstac_hf._errors import LinkRefusedError, StoreError
 from mlstac_hf._stores._store import Entry, check_relative
 
 _FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK  # or a pipe would keep us waiting
+
+PART = ".part"
+"""Ends the names of files that are being written, which begin with a dot."""
 
 
 class LocalStore:
@@ -133,16 +137,26 @@ class LocalStore:
         target = self._locate(path)
         try:
             os.makedirs(os.path.dirname(target), exist_ok=True)
-            handle, temporary = tempfile.mkstemp(prefix=".", suffix=".part", dir=os.path.dirname(target))
+            temporary = os.path.join(os.path.dirname(target), f".{uuid.uuid4().hex}{PART}")
             try:
-                with os.fdopen(handle, "wb") as file:
+                with open(temporary, "xb") as file:  # readable by whom the user's umask says, unlike mkstemp's
                     file.write(data)
                 os.replace(temporary, target)
             except BaseException:
-                os.unlink(temporary)
+                with suppress(FileNotFoundError):
+                    os.unlink(temporary)
                 raise
         except OSError as error:
             raise _failed("write", self.root, path, error) from error
+
+    def remove(self, path: str) -> None:
+        target = self._locate(path)
+        try:
+            os.unlink(target)
+        except FileNotFoundError:
+            raise FileNotFoundError(path) from None
+        except OSError as error:
+            raise _failed("remove", self.root, path, error) from error
 
 
 def _entry(name: str, status: os.stat_result) -> Entry:
