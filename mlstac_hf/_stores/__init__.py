@@ -6,4 +6,16 @@ from mlstac_hf._stores._http import HttpStore
 from mlstac_hf._stores._local import PART, LocalStore
 from mlstac_hf._stores._store import Entry, Store, WritableStore
 
-__all__ = ["MAIN", "PART", "Access", "Entry", "FsspecStore", "HttpStore", "LocalStore", "Store", "WritableStore", "open_address", "open_link"]
+__all__ = [
+    "MAIN",
+    "PART",
+    "Access",
+    "Entry",
+    "FsspecStore",
+    "HttpStore",
+    "LocalStore",
+    "Store",
+    "WritableStore",
+    "open_address",
+    "open_link",
+]

@@ -147,7 +147,9 @@ class ContainerFiles:
             begin += done.nbytes
         header = json.dumps(places).encode()  # to the letter: upstream dumps it again to learn its length
         file = f"{plan.split}_{len(self._files):04d}.mlstac"
-        data = b"".join((b"#y", len(header).to_bytes(CONTAINER_PREFIX - 2, "little"), header, *(d.payload for d in waiting)))
+        data = b"".join(
+            (b"#y", len(header).to_bytes(CONTAINER_PREFIX - 2, "little"), header, *(d.payload for d in waiting))
+        )
         rows = [
             {
                 "datapoint_id": done.id,

@@ -35,7 +35,9 @@ def footprints(places: Sequence[Sequence[Any]]) -> np.ndarray[Any, Any] | None:
     numbers = np.array([place[1:7] if place else [math.nan] * 6 for place in places], np.float64)
     sizes = np.array([place[7:] if place else (0, 0) for place in places], np.int64)
     try:
-        found: np.ndarray[Any, Any] = _place.footprints([place[0] if place else None for place in places], numbers, sizes)
+        found: np.ndarray[Any, Any] = _place.footprints(
+            [place[0] if place else None for place in places], numbers, sizes
+        )
     except MissingExtraError:
         return None
     return found

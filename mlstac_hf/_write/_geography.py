@@ -84,7 +84,9 @@ def read_time(value: Any, name: str) -> datetime | None:
     elif isinstance(value, str):
         time = parse_datetime(value)
     if time is None:
-        raise ValueError(f"{name}: expected a datetime or ISO 8601 text such as '2020-05-03T10:15:30Z', found {value!r:.80}")
+        raise ValueError(
+            f"{name}: expected a datetime or ISO 8601 text such as '2020-05-03T10:15:30Z', found {value!r:.80}"
+        )
     return time
 
 

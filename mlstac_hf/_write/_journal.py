@@ -178,7 +178,9 @@ class _Objects:
         self._names.append(name)
 
     def read(self) -> list[bytes]:
-        return [line for name in self._names for line in self._store.read(f"{JOURNALS}/{name}").splitlines(keepends=True)]
+        return [
+            line for name in self._names for line in self._store.read(f"{JOURNALS}/{name}").splitlines(keepends=True)
+        ]
 
     def append(self, lines: list[bytes]) -> None:
         self._add(lines)

@@ -136,4 +136,3 @@ def main_bytes(collection: Collection, layout: Layout) -> bytes:  # noqa: ARG001
     """The bytes of `main.json`."""
     document = {"type": "Collection", **collection.to_dict()}
     return (json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode()
-

@@ -45,7 +45,9 @@ class Plan:
         if not isinstance(self.split, str) or not _SPLIT.fullmatch(self.split):
             raise ValueError(f"expected split to be a plain name such as 'train', got {self.split!r}")
         if self.payload == "geotiff" and self.layout != "container":
-            raise ValueError('payload="geotiff" goes with layout="container"; a file of the sample layout is safetensors')
+            raise ValueError(
+                'payload="geotiff" goes with layout="container"; a file of the sample layout is safetensors'
+            )
         if self.compress and self.layout == "container":
             raise ValueError('compress=True goes with layout="samples"; GeoTIFF payloads are always compressed')
         if self.shard_nbytes < 1 or self.workers < 1:

@@ -15,9 +15,7 @@ from mlstac_hf._errors import MissingExtraError, UnsupportedDtypeError
 from mlstac_hf._formats import Array
 from mlstac_hf._write._sample import Checked
 
-_DTYPES = frozenset(
-    "uint8 int8 uint16 int16 uint32 int32 uint64 int64 float32 float64 complex64".split()
-)
+_DTYPES = frozenset("uint8 int8 uint16 int16 uint32 int32 uint64 int64 float32 float64 complex64".split())
 _AXES = 3
 
 

@@ -158,4 +158,3 @@ def _check_case(plan: Plan, count: int | None) -> None:
             f"sample layout can hold {DISTINCT} samples there, and {amount} are to be written. Use "
             'layout="container", or a disk that tells case apart'
         )
-
