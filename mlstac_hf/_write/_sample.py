@@ -122,7 +122,7 @@ def id_of(item: Mapping[str, Any], index: int) -> str | None:
     value = item.get("id")
     if value is None:
         return None
-    found = _text(value) if not isinstance(value, int) else None
+    found = _text(_scalar(value))
     if not found or len(found) > _LONGEST_ID or not _is_unicode(found):
         raise ValueError(
             f"{place_of(index, None)}: id: expected a text of 1 to {_LONGEST_ID} characters, found {value!r:.80}"
