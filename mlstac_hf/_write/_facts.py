@@ -34,6 +34,7 @@ _GOLDEN = (math.sqrt(5) - 1) / 2
 _EXACT = 2**53
 """Integers up to this are floats as well."""
 _MAX_CLASSES = 4096
+_MOMENTS = ("count", "mean", "squares")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,8 +115,8 @@ def _bands(array: Array, axis: int | None, index: int) -> Facts | None:
     rows = np.moveaxis(array, axis, 0) if -array.ndim <= axis < array.ndim else array.reshape(1, -1)
     if len(rows) > _MAX_BANDS:
         return None
-    moments = Moments.of(rows, 0)
     flat = rows.reshape(len(rows), -1)
+    moments = _moments(flat)
     lows, highs = zip(*map(_range, flat), strict=True)
     facts = {
         "count": moments.count.tolist(),
@@ -129,6 +130,23 @@ def _bands(array: Array, axis: int | None, index: int) -> Facts | None:
         some = flat[:, (at * flat.shape[1]).astype(np.int64)].astype(np.float64)
         facts["values"] = [row[np.isfinite(row)].tolist() for row in some]
     return facts
+
+
+def _moments(rows: Array) -> Moments:
+    """Of each row. Without BLAS, whose threads would fight ours, and whose sums depend on their number."""
+    values = rows.astype(np.float64)
+    if rows.dtype.kind not in "iub" and not np.isfinite(values).all():
+        parts = [_moments(row[np.isfinite(row)][None]) for row in values]
+        return Moments(*(np.concatenate([getattr(part, name) for part in parts]) for name in _MOMENTS))
+    if not values.size:
+        return Moments(*np.zeros((3, len(rows))))
+    first = values[:, :1].copy()
+    with np.errstate(all="ignore"):  # what is beyond a float is found to be in `statistics`
+        values -= first
+        mean = values.mean(axis=1, keepdims=True)
+        values -= mean
+        squares = np.einsum("ij,ij->i", values, values)
+    return Moments(np.full(len(rows), float(rows.shape[1])), (mean + first)[:, 0], squares)
 
 
 def _range(row: Array) -> tuple[float | None, float | None]:
@@ -200,7 +218,7 @@ class Totals:
             if self.tensors.get("input") is not None:
                 self._measured = False
             return
-        own = Moments(*(np.array(bands[key], np.float64) for key in ("count", "mean", "squares")))
+        own = Moments(*(np.array(bands[key], np.float64) for key in _MOMENTS))
         edges = np.array([bands["minimum"], bands["maximum"]], np.float64)
         if self._moments is None or self._range is None:
             self._moments, self._range = own, edges
@@ -208,7 +226,8 @@ class Totals:
             self._measured = False
             return
         else:
-            self._moments = self._moments.merge(own)
+            with np.errstate(all="ignore"):  # what is beyond a float is found to be in `statistics`
+                self._moments = self._moments.merge(own)
             self._range = np.stack([np.fmin(self._range[0], edges[0]), np.fmax(self._range[1], edges[1])])
         if "values" in bands:
             self._values[self.n_items] = bands["values"]
@@ -220,7 +239,8 @@ class Totals:
         if not self._measured or self._moments is None or self._range is None:
             return None
         columns = list(zip(*self._values.values(), strict=True))
-        numbers = [self._moments.mean, self._moments.std, *self._range]
+        with np.errstate(all="ignore"):
+            numbers = [self._moments.mean, self._moments.std, *self._range]
         if not np.isfinite(numbers).all():
             return None
         found = []
