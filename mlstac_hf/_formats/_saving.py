@@ -49,7 +49,7 @@ def save_safetensors(tensors: Mapping[str, Array], metadata: Mapping[str, str]) 
     text += b" " * (-len(text) % _ALIGNMENT)
     if len(text) > MAX_HEADER:
         raise HeaderError(f"its metadata take {len(text)} bytes, more than the {MAX_HEADER} that readers accept")
-    parts = [len(text).to_bytes(PREFIX, "little"), text]
+    parts: list[bytes | memoryview] = [len(text).to_bytes(PREFIX, "little"), text]
     parts += [
         np.ascontiguousarray(array, array.dtype.newbyteorder("<")).reshape(-1).view(np.uint8).data
         for _, array in ordered

@@ -72,6 +72,7 @@ def to_numpy(value: Any) -> Array:
     Raises:
         UnsupportedDtypeError: no array holds such values.
         ValueError: numpy makes nothing of it, such as lists of different lengths.
+        TypeError: a masked array, whose mask would be lost.
     """
     roots = (kind.__module__.partition(".")[0] for kind in type(value).__mro__)
     name = next((_ROOTS[root] for root in roots if root in _ROOTS), "numpy")

@@ -24,8 +24,8 @@ def to_numpy(value: Any) -> Array:
     """`value` itself, or what numpy makes of a scalar, a list, or anything that knows how to become an array.
 
     Raises:
-        ValueError: a masked array, whose mask would be lost.
+        TypeError: a masked array, whose mask would be lost.
     """
     if isinstance(value, np.ma.MaskedArray):
-        raise ValueError("found a masked array, whose mask would be lost; fill it first, with array.filled(value)")
+        raise TypeError("found a masked array, whose mask would be lost; fill it first, with array.filled(value)")
     return np.asarray(value)

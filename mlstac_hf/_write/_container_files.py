@@ -41,7 +41,8 @@ def import_arrow() -> Any:
         import pyarrow.parquet as pq
     except ImportError:
         raise MissingExtraError(
-            "layout=\"container\" needs pyarrow, which is not installed. Install it with: pip install 'mlstac-hf[geotiff]'"
+            'layout="container" needs pyarrow, which is not installed. Install it with: '
+            "pip install 'mlstac-hf[geotiff]'"
         ) from None
     return pa, pq
 
@@ -89,8 +90,8 @@ class ContainerFiles:
         taken = sorted(PLUMBING & sample.keys.keys() | {key for key in sample.keys if key.startswith("mlhf:")})
         if taken:
             raise ValueError(
-                f'{sample.place}: {", ".join(map(repr, taken))}: expected other names in layout="container", whose table '
-                "has such columns of its own"
+                f'{sample.place}: {", ".join(map(repr, taken))}: expected other names in layout="container", whose '
+                "table has such columns of its own"
             )
         if self._plan.payload == "geotiff":
             return self._prepare_raster(sample, name)
@@ -106,10 +107,10 @@ class ContainerFiles:
     def _prepare_raster(self, sample: Checked, name: str) -> tuple[int, Callable[[], Done]]:
         array = stack(sample)
         planes = (len(sample.tensors["input"]), len(sample.tensors.get("target", ())))
-        if self._planes not in (None, planes):
+        if self._planes is not None and self._planes != planes:
             raise ValueError(
-                f"{sample.place}: expected {self._planes[0]} planes of input and {self._planes[1]} of target, as in the "  # type: ignore[index]
-                f'samples before it, found {planes[0]} and {planes[1]}. Use payload="safetensors" for samples that differ'
+                f"{sample.place}: expected {self._planes[0]} planes of input and {self._planes[1]} of target, as in "
+                f'the samples before it, found {planes[0]} and {planes[1]}. payload="safetensors" holds samples that differ'
             )
         self._planes = planes
 

@@ -38,8 +38,8 @@ def open_destination(address: str | os.PathLike[str], storage_options: dict[str,
             return LocalStore(url2pathname(urlsplit(text).path))
         case "http" | "https" | "hf":
             raise ValueError(
-                f"destination: expected a folder or a URL such as s3://bucket/folder, found {text!r}. Write to a folder "
-                "first; push() brings it to the Hub"
+                f"destination: expected a folder or a URL such as s3://bucket/folder, found {text!r}. Write to a "
+                "folder first; push() brings it to the Hub"
             )
         case _:
             return FsspecStore(text, storage_options)

@@ -27,7 +27,22 @@ def metadata_of(sample: Checked, name: str, task: tuple[str, ...]) -> dict[str, 
     Raises:
         ValueError: a text that no reader would take for one.
     """
-    raw = {"id": name if sample.id is None else sample.id}
+    raw = {"id": name if sample.id is None else sample.id, **_geography(sample)}
+    for column in _TEXTS:
+        if column in sample.texts:
+            raw[column] = sample.texts[column]
+        elif column in sample.tensors:
+            raw[column] = ""
+    if sample.texts:
+        raw["isText"] = "1"
+    raw |= {key: stored_text(value) for key, value in sample.keys.items() if value is not None}
+    _check_texts(sample, raw, task)
+    return raw
+
+
+def _geography(sample: Checked) -> dict[str, str]:
+    """What is known of place and time; `isSTAC` says whether all or nothing is."""
+    raw = {}
     if sample.crs is not None:
         raw["crs"] = sample.crs
     if sample.geotransform is not None:
@@ -40,15 +55,6 @@ def metadata_of(sample: Checked, name: str, task: tuple[str, ...]) -> dict[str, 
         raw["isSTAC"] = "1"
     elif not any(known):
         raw["isSTAC"] = "0"
-    for column in _TEXTS:
-        if column in sample.texts:
-            raw[column] = sample.texts[column]
-        elif column in sample.tensors:
-            raw[column] = ""
-    if sample.texts:
-        raw["isText"] = "1"
-    raw |= {key: stored_text(value) for key, value in sample.keys.items() if value is not None}
-    _check_texts(sample, raw, task)
     return raw
 
 

@@ -25,7 +25,9 @@ _HALF = 180.0
 
 
 def footprints(places: Sequence[Sequence[Any]]) -> np.ndarray[Any, Any] | None:
-    """The outline of each sample in longitude and latitude, None where it is not known; None without shapely and pyproj.
+    """The outline of each sample in longitude and latitude, None where it is not known.
+
+    None in all, where no sample says where it is, or shapely and pyproj are not installed.
 
     Args:
         places: by sample CRS, six numbers, rows and columns; empty where one is unknown.

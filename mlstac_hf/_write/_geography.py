@@ -45,7 +45,7 @@ def read_geotransform(value: Any) -> Geotransform | None:
         return None
     found = value.to_gdal() if hasattr(value, "to_gdal") else value
     if isinstance(found, str):
-        numbers = parse_geotransform(found) or ()
+        numbers: tuple[float, ...] = parse_geotransform(found) or ()
     else:
         try:
             numbers = tuple(map(float, to_numpy(found).reshape(-1).tolist()))

@@ -34,8 +34,8 @@ def items_of(samples: Any) -> Iterator[Any]:
     """
     if isinstance(samples, str | bytes | Mapping):
         raise TypeError(
-            f"expected samples to be an iterable of samples, got a {type(samples).__name__}. To copy a collection, pass "
-            "mlstac_hf.load(address)"
+            f"expected samples to be an iterable of samples, got a {type(samples).__name__}. To copy a collection, "
+            "pass mlstac_hf.load(address)"
         )
     if _is_of(samples, "mlstac_hf._load", "Split"):
         return _of_split(samples)
@@ -85,7 +85,7 @@ def unbatch(batch: Any) -> Iterator[Any]:
     counts = {name: len(columns[name]) for name in TENSOR_NAMES if columns.get(name) is not None}
     if len(set(counts.values())) != 1:
         raise TypeError(
-            f"expected the columns of a batch to be of one length, found {counts or 'none of input, target and extra'}. "
+            f"expected the columns of a batch to be of one length, found {counts or 'no tensors'}. "
             "Pass the Dataset itself, or a DataLoader with batch_size=None"
         )
     for row in range(next(iter(counts.values()))):

@@ -70,8 +70,8 @@ class Journal:
                 key = differing[0]
                 raise FileExistsError(
                     f"a write of split {split!r} to {self._store.url} was broken off, and began with "
-                    f"{key}={entries[0].get(key)!r}; this call has {header.get(key)!r}. Go on with the options it began "
-                    f"with, or remove {split}/ and {JOURNALS}/ there to begin anew"
+                    f"{key}={entries[0].get(key)!r}; this call has {header.get(key)!r}. Go on with the options it "
+                    f"began with, or remove {split}/ and {JOURNALS}/ there to begin anew"
                 )
         self.entries: list[Entry] = entries[1:]
         """What is in place, in order."""

@@ -6,7 +6,7 @@ Owns: how many are under way. Leaves to others: what a job does.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
@@ -15,7 +15,7 @@ Job = tuple[int, Callable[[], Result]]
 """Bytes that it holds on to, and what to call."""
 
 
-def in_order(jobs: Iterator[Job[Result]], workers: int, max_nbytes: int) -> Iterator[Result]:
+def in_order(jobs: Iterator[Job[Result]], workers: int, max_nbytes: int) -> Generator[Result, None, None]:
     """The results of jobs, which are asked for one at a time, in this thread.
 
     Args:

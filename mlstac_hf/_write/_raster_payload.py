@@ -15,7 +15,8 @@ from mlstac_hf._errors import MissingExtraError, UnsupportedDtypeError
 from mlstac_hf._formats import Array
 from mlstac_hf._write._sample import Checked
 
-_DTYPES = frozenset("uint8 int8 uint16 int16 uint32 int32 uint64 int64 float32 float64 complex64".split())
+_DTYPES = frozenset({f"{kind}{bits}" for kind in ("int", "uint") for bits in (8, 16, 32, 64)})
+_DTYPES |= {"float32", "float64", "complex64"}
 _AXES = 3
 
 
@@ -30,8 +31,8 @@ def stack(sample: Checked) -> Array:
     if sample.texts or "extra" in sample.tensors or "input" not in sample.tensors:
         held = ", ".join(filter(None, [found, *(f"{name} text" for name in sample.texts)]))
         raise ValueError(
-            f'{sample.place}: payload="geotiff" holds an input and, if there is one, a target, both arrays; found {held}. '
-            'Use payload="safetensors"'
+            f'{sample.place}: payload="geotiff" holds an input and, if there is one, a target, both arrays; found '
+            f'{held}. Use payload="safetensors"'
         )
     arrays = [sample.tensors[name] for name in ("input", "target") if name in sample.tensors]
     first = arrays[0]
@@ -39,8 +40,8 @@ def stack(sample: Checked) -> Array:
         array.shape[1:] != first.shape[1:] or array.dtype != first.dtype for array in arrays
     ):
         raise ValueError(
-            f'{sample.place}: payload="geotiff" holds arrays (C, H, W) of one dtype and one size; found {found}. Add an '
-            'axis to a mask with mask[None], or use payload="safetensors"'
+            f'{sample.place}: payload="geotiff" holds arrays (C, H, W) of one dtype and one size; found {found}. Add '
+            'an axis to a mask with mask[None], or use payload="safetensors"'
         )
     if first.dtype.name not in _DTYPES:
         raise UnsupportedDtypeError(
@@ -64,7 +65,7 @@ def encode_raster(sample: Checked, array: Array) -> bytes:
             place["crs"] = CRS.from_user_input(sample.crs)
         except CRSError:
             raise ValueError(
-                f'{sample.place}: crs: GDAL does not know {sample.crs!r}; use payload="safetensors", which keeps its name'
+                f'{sample.place}: crs: GDAL does not know {sample.crs!r}; payload="safetensors" keeps it'
             ) from None
     if sample.geotransform is not None:
         from rasterio.transform import Affine
@@ -82,7 +83,8 @@ def _encoder() -> Any:
         from rasterio.session import DummySession
     except ImportError:
         raise MissingExtraError(
-            "payload=\"geotiff\" needs rasterio, which is not installed. Install it with: pip install 'mlstac-hf[geotiff]'"
+            'payload="geotiff" needs rasterio, which is not installed. Install it with: '
+            "pip install 'mlstac-hf[geotiff]'"
         ) from None
 
     class Quiet(DatasetWriter):  # type: ignore[misc] # rasterio ships no types

@@ -45,7 +45,7 @@ class Uniformity:
         other = self._ids.setdefault(own, sample.index)
         if other != sample.index:
             raise ValueError(
-                f"{place_of(sample.index, own)}: sample {other} has the same id; expected ids that differ within a split"
+                f"{place_of(sample.index, own)}: sample {other} has the same id; expected ids that differ in a split"
             )
         for key, value in sample.keys.items():
             kind, known = kind_of(value), self._kinds.get(key, "null")
@@ -97,8 +97,8 @@ def _jobs(
             if given not in (None, ids[index]) or (given is None and ids[index] != name):
                 raise ValueError(
                     f"{place_of(index, given)}: expected id {ids[index]!r}, which is in place there: a write of split "
-                    f"{plan.split!r} was broken off, and these are other samples. Pass the same ones in the same order, "
-                    "or remove what is there"
+                    f"{plan.split!r} was broken off, and these are other samples. Pass the same ones in the same "
+                    "order, or remove what is there"
                 )
             continue
         sample = check(item, index)

@@ -138,8 +138,8 @@ def _check_free(plan: Plan, *, is_declared: bool) -> None:
     where = f"{plan.store.url.rstrip('/')}/{plan.split}"
     if is_declared:
         raise FileExistsError(
-            f"{where}: split {plan.split!r} of collection {plan.collection.id!r} is there already, whole. Choose another "
-            "split or destination, or remove its folder and its entry in main.json to write it anew"
+            f"{where}: split {plan.split!r} of collection {plan.collection.id!r} is there already, whole. Choose "
+            "another split or destination, or remove its folder and its entry in main.json to write it anew"
         )
     found = sorted(names_of(plan.store, plan.split))
     if found:

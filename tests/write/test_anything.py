@@ -39,7 +39,7 @@ def arrays(draw):
     data = draw(st.binary(min_size=64, max_size=64))
     count = int(np.prod(shape)) * dtype.itemsize
     raw = np.frombuffer((data * (count // 64 + 1))[:count], np.uint8)
-    return (raw & 1).view(bool).reshape(shape) if dtype == bool else raw.view(dtype).reshape(shape)
+    return (raw & 1).view(bool).reshape(shape) if dtype.kind == "b" else raw.view(dtype).reshape(shape)
 
 
 COLUMN = st.none() | arrays() | TEXT.filter(bool)
@@ -52,10 +52,7 @@ def one_sample(draw, kinds):
         "target": draw(COLUMN),
         "extra": draw(st.none() | arrays()),
         "crs": draw(st.sampled_from([None, "EPSG:32633", "ESRI:54009", "FOO:x-1"])),
-        "geotransform": draw(
-            st.none()
-            | st.tuples(NUMBERS, NUMBERS, st.just(0.0), NUMBERS, st.just(0.0), NUMBERS)
-        ),
+        "geotransform": draw(st.none() | st.tuples(NUMBERS, NUMBERS, st.just(0.0), NUMBERS, st.just(0.0), NUMBERS)),
         "start_datetime": draw(st.none() | st.datetimes()),
         **{key: draw(st.none() | strategy) for key, strategy in kinds.items()},
     }
@@ -94,7 +91,10 @@ def test_anything_survives(given_samples, options):
             assert (start and start.replace(tzinfo=None)) == expected["start_datetime"]
 
 
-@given(st.dictionaries(TEXT.filter(bool).filter(lambda name: name != "__metadata__"), arrays(), max_size=4), st.dictionaries(TEXT, TEXT, max_size=4))
+@given(
+    st.dictionaries(TEXT.filter(bool).filter(lambda name: name != "__metadata__"), arrays(), max_size=4),
+    st.dictionaries(TEXT, TEXT, max_size=4),
+)
 def test_the_safetensors_package_reads_what_we_write(tensors, metadata):
     tensors = {name: array for name, array in tensors.items() if array.dtype in PLAIN}
     data = save_safetensors(tensors, metadata)

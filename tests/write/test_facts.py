@@ -30,9 +30,7 @@ def test_statistics_classes_and_schema(tmp_path):
             assert abs(value - np.percentile(row, int(name))) < 100  # of 4000
     counts = {
         split: {name: sum(int((one["target"] == value).sum()) for one in samples(*size)) for name, value in labels}
-        for split, size, labels in (
-            ("train", (60,), PONDS.labels.items()),
-        )
+        for split, size, labels in (("train", (60,), PONDS.labels.items()),)
     }
     assert facts.class_counts["train"] == counts["train"]
     assert sum(facts.class_counts["test"].values()) <= 5 * 36
@@ -82,7 +80,9 @@ def test_the_extent_is_where_the_corners_are(tmp_path):
         for row in (0, 1)
         for column in (0, 1)
     ]
-    lon, lat = pyproj.Transformer.from_crs("EPSG:32633", "OGC:CRS84", always_xy=True).transform(*zip(*corners, strict=True))
+    lon, lat = pyproj.Transformer.from_crs("EPSG:32633", "OGC:CRS84", always_xy=True).transform(
+        *zip(*corners, strict=True)
+    )
     np.testing.assert_allclose((west, south, east, north), (min(lon), min(lat), max(lon), max(lat)), atol=2e-6)
     assert collection.extent.interval == (("2020-01-01T10:30:00Z", "2020-01-04T10:30:00Z"),)
     later = [{**sample(0), "start_datetime": "2019-05-01", "end_datetime": "2021-05-01"}]
@@ -128,7 +128,11 @@ def test_percentiles_come_from_samples_evenly_spread():
         ("geotransform", "1,2", "geotransform: expected six numbers"),
         ("start_datetime", "yesterday", "start_datetime: expected a datetime or ISO 8601 text .*, found 'yesterday'"),
         ("start_datetime", 1.5, "start_datetime: expected a datetime"),
-        ("end_datetime", "2019-12-31", "expected 2020-01-01T10:30:00Z, the start, or later; found 2019-12-31T00:00:00Z"),
+        (
+            "end_datetime",
+            "2019-12-31",
+            "expected 2020-01-01T10:30:00Z, the start, or later; found 2019-12-31T00:00:00Z",
+        ),
     ],
 )
 def test_place_and_time_are_checked(tmp_path, key, value, message):
@@ -153,7 +157,11 @@ def test_objects_of_rasterio_are_understood(tmp_path):
         ({"target": np.ones((12, 12), "uint16")}, ValueError, r"Add an axis to a mask with mask\[None\]"),
         ({"target": np.ones((1, 12, 12), "uint8")}, ValueError, "of one dtype and one size; found input uint16"),
         ({"target": "text"}, ValueError, "both arrays; found input uint16 .*target text"),
-        ({"input": np.ones((1, 12, 12), "float16"), "target": None}, mlstac_hf.UnsupportedDtypeError, "no dtype float16"),
+        (
+            {"input": np.ones((1, 12, 12), "float16"), "target": None},
+            mlstac_hf.UnsupportedDtypeError,
+            "no dtype float16",
+        ),
         ({"target": np.ones((2, 12, 12), "uint16")}, ValueError, "expected 3 planes of input and 1 of target"),
         ({"crs": "FOO:1"}, ValueError, "GDAL does not know 'FOO:1'"),
     ],

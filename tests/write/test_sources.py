@@ -123,7 +123,8 @@ def test_no_framework_is_imported(tmp_path):
     code = (
         "import sys, numpy, mlstac_hf\n"
         f"mlstac_hf.write([(numpy.ones((1, 2, 2)), 1)], {str(tmp_path)!r}, mlstac_hf.Collection(id='x'))\n"
-        "print(sorted(set(('torch', 'tensorflow', 'jax', 'paddle', 'datasets', 'pyarrow', 'rasterio')) & set(sys.modules)))"
+        "heavy = {'torch', 'tensorflow', 'jax', 'paddle', 'datasets', 'pyarrow', 'rasterio'}\n"
+        "print(sorted(heavy & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
@@ -132,12 +133,16 @@ def test_no_framework_is_imported(tmp_path):
 @pytest.mark.parametrize(
     ("given", "error", "message"),
     [
-        ({"input": np.array(["a", "b"])}, UnsupportedDtypeError, r"sample 0: input: expected numbers .* found <U1 \(2,\)"),
+        (
+            {"input": np.array(["a", "b"])},
+            UnsupportedDtypeError,
+            r"sample 0: input: expected numbers .* found <U1 \(2,\)",
+        ),
         ({"input": np.ones(2, "complex128")}, UnsupportedDtypeError, "found complex128"),
         ({"input": np.ones(2, "datetime64[s]")}, UnsupportedDtypeError, "found datetime64"),
         ({"input": object()}, UnsupportedDtypeError, "found object"),
         ({"input": [[1], [2, 3]]}, ValueError, "sample 0: .*inhomogeneous"),
-        ({"input": np.ma.masked_array([1, 2], [True, False])}, ValueError, "masked array"),
+        ({"input": np.ma.masked_array([1, 2], [True, False])}, TypeError, "masked array"),
         ({"image": np.ones(2), "mask": np.ones(2)}, ValueError, "found 'image', 'mask'. Rename your keys"),
         ({}, ValueError, "found nothing"),
         ({"input": np.ones(2), "extra": "text"}, ValueError, "extra: expected an array, found a text"),
@@ -170,7 +175,7 @@ def test_ids_differ_and_keys_have_one_type(tmp_path):
     with pytest.raises(ValueError, match=r"sample 3 \(id 'a'\): sample 0 has the same id"):
         mlstac_hf.write(given, tmp_path / "ids", BARE)
     given = [{"input": np.ones(1), "n": value} for value in (None, 1, 2.5, "x")]
-    with pytest.raises(ValueError, match="sample 3: 'n': expected a float, as in other samples .* found text, 'x'"):
+    with pytest.raises(ValueError, match=r"sample 3: 'n': expected a float, as in other samples .* found text, 'x'"):
         mlstac_hf.write(given, tmp_path / "types", BARE)
     mlstac_hf.write(given[:3], tmp_path / "types", BARE)
     assert [one.get("n") for one in mlstac_hf.load(tmp_path / "types", "numpy").metadata[:]] == [None, 1.0, 2.5]
@@ -251,13 +256,19 @@ def test_datasets_of_hugging_face(tmp_path, dtype, streaming):
     pytest.importorskip("datasets")
     shapes = {"input": (2, 3, 4), "target": (), "extra": (5,)}
     given = [
-        {**{name: array(dtype, shape) for name, shape in shapes.items()}, "n": index, "crs": "EPSG:4326" if index else None}
+        {
+            **{name: array(dtype, shape) for name, shape in shapes.items()},
+            "n": index,
+            "crs": "EPSG:4326" if index else None,
+        }
         for index in range(3)
     ]
     given[1]["geotransform"] = (1.0, 2.0, 0.0, 4.0, 0.0, -2.0)
     given[2]["start_datetime"] = "2020-02-03T04:05:06Z"
     mlstac_hf.write(given, tmp_path / "first", BARE)
-    dataset = mlstac_hf.load_dataset(tmp_path / "first", split="train", streaming=streaming, cache_dir=tmp_path / "cache")
+    dataset = mlstac_hf.load_dataset(
+        tmp_path / "first", split="train", streaming=streaming, cache_dir=tmp_path / "cache"
+    )
     split = written(dataset, tmp_path / "again")
     first = mlstac_hf.load(tmp_path / "first", "numpy")
     assert split.metadata[:] == first.metadata[:]
@@ -271,7 +282,9 @@ def test_datasets_of_hugging_face_that_vary(tmp_path):
     given = [{"input": array("bfloat16", (size, 2, 3)), "extra": array("uint16", (2, size))} for size in (1, 3, 2)]
     mlstac_hf.write(given, tmp_path / "first", BARE)
     dataset = mlstac_hf.load_dataset(tmp_path / "first", split="train", cache_dir=tmp_path / "cache")
-    for one, expected in zip(written(dataset.select([2, 1, 0]).select([2, 1, 0]), tmp_path / "again"), given, strict=True):
+    for one, expected in zip(
+        written(dataset.select([2, 1, 0]).select([2, 1, 0]), tmp_path / "again"), given, strict=True
+    ):
         assert_equal(one["input"], expected["input"])
         assert_equal(one["extra"], expected["extra"])
     plain = datasets.Dataset.from_dict({"input": [[1, 2], [3, 4]], "target": ["a", "b"]})

@@ -1,4 +1,4 @@
-"""What is written reads back as it was given, and lies where the formats say: safetensors, rasterio and json are asked."""
+"""What is written reads back as given, and lies where the formats say: safetensors, rasterio and json are asked."""
 
 from __future__ import annotations
 
@@ -66,7 +66,17 @@ def test_splits_read_back(tmp_path, layout):
         assert [type(value) for value in found.metadata[1].values()] == [
             *(str, str, tuple, datetime, type(None), float, bool, str, int)
         ]
-    assert set(path.name for path in tmp_path.iterdir()) == {"main.json", "train", "validation"}
+    assert {path.name for path in tmp_path.iterdir()} == {"main.json", "train", "validation"}
+
+
+def test_keys_are_compared_in_their_types(tmp_path, layout):
+    pytest.importorskip("cql2")
+    mlstac_hf.write(samples(12), tmp_path, PONDS, **layout)
+    split = mlstac_hf.load(tmp_path, "numpy", filter="orbit > 9 AND cloud < 1.5 AND night = FALSE")
+    assert [one["orbit"] for one in split.metadata[:]] == [10]
+    pytest.importorskip("pyproj")
+    box = (14.55, 45.0, 14.5528, 46.0)
+    assert [one["orbit"] for one in mlstac_hf.load(tmp_path, "numpy", bbox=box).metadata[:]] == [0, 1]
 
 
 def test_files_of_the_sample_layout_are_safetensors(tmp_path):
@@ -162,13 +172,18 @@ def test_rasters_are_read_by_gdal(tmp_path):
 
 def test_texts_take_a_tensors_place(tmp_path, layout):
     captions = Collection(id="captions", task=["TensorToText"])
-    given = [{"input": np.ones((1, 2, 2), np.float32) * n, "target": text} for n, text in enumerate(("ein See", "", "湖"))]
+    given = [
+        {"input": np.ones((1, 2, 2), np.float32) * n, "target": text} for n, text in enumerate(("ein See", "", "湖"))
+    ]
     mlstac_hf.write(given, tmp_path, captions, **layout)
     assert_same(mlstac_hf.load(tmp_path, "numpy"), given)
 
 
 def test_pairs_samples_and_scalars(tmp_path, layout):
-    given = [(np.ones((1, 2, 2), "int16"), 3), Sample(input=np.zeros((1, 2, 2), "int16"), target=np.uint8(4), keys={"a": 1})]
+    given = [
+        (np.ones((1, 2, 2), "int16"), 3),
+        Sample(input=np.zeros((1, 2, 2), "int16"), target=np.uint8(4), keys={"a": 1}),
+    ]
     mlstac_hf.write(given, tmp_path, Collection(id="pairs"), **layout)
     split = mlstac_hf.load(tmp_path, "numpy")
     assert [int(one["target"]) for one in split] == [3, 4]
@@ -181,7 +196,11 @@ def test_what_is_unknown_is_none(tmp_path, layout):
     given = [
         {"input": np.ones(3)},
         {"input": np.ones(3), "crs": "EPSG:4326"},
-        {"input": np.ones(3), "start_datetime": "2020-02-03T04:05:06.5+02:00", "end_datetime": datetime(2020, 2, 4)},
+        {
+            "input": np.ones(3),
+            "start_datetime": "2020-02-03T04:05:06.5+02:00",
+            "end_datetime": np.datetime64("2020-02-04"),
+        },
         {"input": np.ones(3), "geotransform": [float("nan")] * 6, "crs": None, "start_datetime": np.datetime64("NaT")},
     ]
     mlstac_hf.write(given, tmp_path, Collection(id="unknown"), **layout)
