@@ -20,6 +20,7 @@ from mlstac_hf._formats import Payload, TensorForm, register_decoder
 from mlstac_hf._hf import load_dataset, register
 from mlstac_hf._load import Metadata, Split, load
 from mlstac_hf._reading import open_collection
+from mlstac_hf._resplit import resplit
 from mlstac_hf._spec import Annotations, Band, Catalog, Collection
 from mlstac_hf._version import __version__
 from mlstac_hf._write import Sample, write
@@ -54,5 +55,6 @@ __all__ = [
     "open_collection",
     "register",
     "register_decoder",
+    "resplit",
     "write",
 ]

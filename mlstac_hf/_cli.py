@@ -50,7 +50,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         The exit code. A wrong command line leaves through SystemExit(2), as argparse has it.
     """
-    arguments = _parser().parse_args(argv)
+    arguments = _parser().parse_args(_joined(sys.argv[1:] if argv is None else argv))
     try:
         with _plain_warnings():
             code: int = arguments.run(arguments)
@@ -62,6 +62,17 @@ def main(argv: Sequence[str] | None = None) -> int:
         _complain(f"error: {error}")
         return _code(error)
     return code
+
+
+def _joined(argv: Sequence[str]) -> list[str]:
+    """`--bbox -4,36,0,44` as `--bbox=-4,36,0,44`: argparse takes a leading minus for an option."""
+    joined: list[str] = []
+    for argument in argv:
+        if joined and joined[-1] == "--bbox":
+            joined[-1] = f"--bbox={argument}"
+        else:
+            joined.append(argument)
+    return joined
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -34,6 +34,7 @@ def facts_of(collection: Collection, selection: Selection | None = None) -> dict
 
     Raises:
         StoreError: the network or disk failed.
+        UnknownNameError, ValueError, SampleError: see `select`.
     """
     splits: dict[str, dict[str, Any]] = {}
     problems: list[str] = []
@@ -44,11 +45,12 @@ def facts_of(collection: Collection, selection: Selection | None = None) -> dict
         try:
             source = open_split(collection, name)
             splits[name] |= _counted(source)
-            if selection is not None:
-                splits[name] |= _selected(select(collection, name, selection))
             first_sample = first_sample or _first_sample(source)
         except (CollectionError, LinkRefusedError, SampleError) as error:
             problems.append(str(error))
+            continue
+        if selection is not None:  # what is wrong with that is wrong with the call
+            splits[name] |= _selected(select(collection, name, selection))
     return {
         **{name: _plain(getattr(collection, name)) for name in _DESCRIBED},
         "bands": [band.model_dump(mode="json", exclude_none=True) for band in collection.bands],

@@ -9,31 +9,34 @@ from __future__ import annotations
 import operator
 import os
 from collections.abc import Iterator, Sequence
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
 from mlstac_hf._errors import BAD_SAMPLE, UnknownNameError, warn_skipped
 from mlstac_hf._frameworks import FRAMEWORKS
 from mlstac_hf._frameworks import framework as framework_named
+from mlstac_hf._positions import resolve
 from mlstac_hf._reading import (
     Address,
     BBox,
     DatetimeLike,
     Filter,
     Normalize,
+    OnError,
     PlaneNames,
     Scale,
     Selection,
     Source,
     Types,
+    check_columns,
+    check_folder,
+    check_on_error,
     open_collection,
     read_batch,
     select,
 )
 from mlstac_hf._spec import Collection
-
-OnError = Literal["raise", "skip"]
 
 
 def load(
@@ -79,7 +82,8 @@ def load(
             `[3, 7]`. An index counts the stored planes, before a target is taken from them. Only these are read
             where the files allow it. Default: all.
         target: planes of a raster that are the target, as 0-based indices or band names: `[13]` or `"CM1"`;
-            always `(1, H, W)` for one. Default: as the collection declares, else none, and a raster is `input`, whole.
+            always `(1, H, W)` for one. A sample that has a target of its own keeps it. Default: as the collection
+            declares, else none, and a raster is `input`, whole.
         filter: CQL2 text or JSON over the metadata, such as `"label_type = 'high' AND proj_shape = 509"`. Nulls
             count as in SQL. In the sample layout keys are text; see `types`.
         bbox: west, south, east, north in degrees (WGS84); west > east crosses the antimeridian. Samples whose
@@ -127,8 +131,11 @@ def load(
         >>> train[2:6]["target"].shape, train.metadata[4]["crs"]
         ((4, 1, 64, 64), 'EPSG:32633')
     """
-    if on_error not in ("raise", "skip"):
-        raise ValueError(f'expected on_error to be "raise" or "skip", got {on_error!r}')
+    check_on_error(on_error)
+    names = check_columns(columns)
+    check_folder(cache_dir, "cache_dir")
+    if not isinstance(split, str):
+        raise TypeError(f'expected split to be the name of one split, such as "train", got {split!r}')
     selection = Selection(
         bands=bands,
         target=target,
@@ -142,8 +149,6 @@ def load(
         crop=crop,
         normalize=normalize,
     )
-    if columns is not None and not columns:
-        raise ValueError("expected columns to name at least one column, got none")
     framework_named(framework)
     collection = open_collection(
         address,
@@ -160,7 +165,7 @@ def load(
         indices=range(len(source)),
         framework=framework,
         device=device,
-        columns=(columns,) if isinstance(columns, str) else columns,
+        columns=names,
         on_error=on_error,
     )
 
@@ -273,24 +278,3 @@ class Metadata:
         """One sample's metadata as it stands in the file, texts by key."""
         where = resolve(operator.index(index), self._indices)
         return dict(self._source.head(where).raw)
-
-
-def resolve(key: Any, indices: Sequence[int]) -> Any:
-    """The samples a user's key means: an int for an int, a list for a slice, list or integer array.
-
-    Raises:
-        IndexError: outside of the split.
-        TypeError: no integer, slice or list of integers.
-    """
-    if isinstance(key, slice):
-        return indices[key]
-    if isinstance(key, str | bytes | dict):
-        raise TypeError(f"expected an index, a slice or a list of indices, got {key!r}")
-    if hasattr(key, "__len__") and getattr(key, "ndim", 1) == 1:
-        return [resolve(item, indices) for item in key]
-    if isinstance(key, bool) or str(getattr(key, "dtype", "")).endswith("bool"):
-        raise TypeError("expected an index, a slice or a list of indices, got a boolean; use np.flatnonzero(mask)")
-    position = operator.index(key)
-    if not -len(indices) <= position < len(indices):
-        raise IndexError(f"sample {position} of a split of {len(indices)}")
-    return indices[position]

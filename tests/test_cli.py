@@ -167,6 +167,39 @@ class TestInfo:
 
 
 class TestEnds:
+    def test_a_selection_is_counted(self, demo, facts, capsys):
+        pytest.importorskip("cql2")
+        pytest.importorskip("shapely")
+        asked = ["--filter", "CAST(cloud_fraction, 'float') < 0.1", "--datetime", "2021/2023"]
+        found = facts(demo, *asked)[0]["splits"]["train"]
+        expected = mlstac_hf.load(demo, "numpy", filter=asked[1], datetime=asked[3])
+        assert found["selected"] == len(expected)
+        assert 0 < found["selected_nbytes"] < found["nbytes"]
+        assert main(["info", str(demo), "--bbox", "-17,-48,-15,-47"]) == 0  # a west that begins with a minus
+        assert "selected size" in capsys.readouterr().out
+
+    def test_a_selection_that_cannot_be_is_a_wrong_call_told_once(self, demo, capsys):
+        pytest.importorskip("cql2")
+        pytest.importorskip("pyarrow")
+        assert main(["info", str(demo), "--filter", "nope = 1"]) == 2
+        assert capsys.readouterr().err.count("no column 'nope'") == 1
+
+    def test_the_line_for_planes_works_as_it_is_shown(self, tmp_path, capsys):
+        pytest.importorskip("rasterio")
+        pytest.importorskip("pyarrow")
+        from containers import make_containers
+
+        make_containers(tmp_path / "boxes")
+        assert main(["info", str(tmp_path / "boxes")]) == 0
+        shown = capsys.readouterr().out
+        assert "planes 0 to 4, all of them input" in shown
+        line = shown.splitlines()[-1].strip().replace("load(", "load(framework='numpy', address=")
+        assert eval(line)[0]["target"].shape == (1, 16, 16)  # our own line
+        document = json.loads((tmp_path / "boxes" / "main.json").read_text())
+        (tmp_path / "boxes" / "main.json").write_text(json.dumps({**document, "mlhf:target_planes": [4]}))
+        assert main(["info", str(tmp_path / "boxes")]) == 0
+        assert "the target is 4" in capsys.readouterr().out
+
     def test_nothing_there(self, tmp_path, capsys):
         assert main(["info", str(tmp_path / "nothing")]) == 2
         out, err = capsys.readouterr()

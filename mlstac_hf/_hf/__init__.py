@@ -22,6 +22,9 @@ from mlstac_hf._reading import (
     Scale,
     Selection,
     Types,
+    check_columns,
+    check_folder,
+    check_on_error,
 )
 
 if TYPE_CHECKING:
@@ -118,8 +121,11 @@ def load_dataset(
         >>> train.with_format("mlstac_numpy")[:8]["input"].dtype
         dtype('uint16')
     """
-    if on_error not in ("raise", "skip"):
-        raise ValueError(f'expected on_error to be "raise" or "skip", got {on_error!r}')
+    check_on_error(on_error)
+    names = check_columns(columns)
+    check_folder(cache_dir, "cache_dir")
+    if num_proc is not None and (not isinstance(num_proc, int) or isinstance(num_proc, bool) or num_proc < 1):
+        raise ValueError(f"expected num_proc to be a whole number, 1 or more, got {num_proc!r}")
     selection = Selection(
         bands=bands,
         target=target,
@@ -133,8 +139,6 @@ def load_dataset(
         crop=crop,
         normalize=normalize,
     )
-    if columns is not None and not columns:
-        raise ValueError("expected columns to name at least one column, got none")
     _check_installed()
     import datasets
 
@@ -144,7 +148,7 @@ def load_dataset(
         address,
         split,
         _load_dataset.Options(
-            columns=[columns] if isinstance(columns, str) else columns and list(columns),
+            columns=names,
             selection=selection,
             on_error=on_error,
         ),

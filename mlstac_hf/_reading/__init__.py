@@ -1,14 +1,15 @@
 """From an index to a sample."""
 
+from mlstac_hf._conditions._filter import Filter, Types
+from mlstac_hf._conditions._place import BBox
+from mlstac_hf._conditions._time import DatetimeLike
+from mlstac_hf._reading._arguments import OnError, check_columns, check_folder, check_on_error
 from mlstac_hf._reading._batch import Batch, Columns, read_batch
-from mlstac_hf._reading._filter import Filter, Types
 from mlstac_hf._reading._open import Address, Origin, open_collection, open_split, origin_of
-from mlstac_hf._reading._place import BBox
 from mlstac_hf._reading._scale import Scale
 from mlstac_hf._reading._selection import Normalize, Selection, select
 from mlstac_hf._reading._size import nbytes_of, whole_of
 from mlstac_hf._reading._source import Sample, SampleHead, Source
-from mlstac_hf._reading._time import DatetimeLike
 from mlstac_hf._reading._view import PlaneNames
 
 __all__ = [
@@ -19,6 +20,7 @@ __all__ = [
     "DatetimeLike",
     "Filter",
     "Normalize",
+    "OnError",
     "Origin",
     "PlaneNames",
     "Sample",
@@ -27,6 +29,9 @@ __all__ = [
     "Selection",
     "Source",
     "Types",
+    "check_columns",
+    "check_folder",
+    "check_on_error",
     "nbytes_of",
     "open_collection",
     "open_split",

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import hashlib
 import math
+from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +37,7 @@ from mlstac_hf._spec import TENSOR_NAMES, parse_crs, parse_datetime, parse_geotr
 from mlstac_hf._stores import LocalStore, Store
 
 _CONNECTIONS = 16
+_MOST_HEADS = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,13 +79,16 @@ class ContainerFolder:
     """Datapoints and bytes of the split, where not all of its containers were opened."""
     gathered: str = ""
     """The one file that all payloads were brought to, if they were."""
+    _heads: OrderedDict[int, SampleHead] = field(default_factory=OrderedDict, init=False, repr=False, compare=False)
+    """Those asked for last, since each costs a payload; with the very last one's payload."""
+    _last: dict[int, Payload] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __len__(self) -> int:
         return len(self.rows)
 
     def __getstate__(self) -> dict[str, Any]:
         """With the decoders that the user added, which another process does not know."""
-        return {**self.__dict__, "added": added_decoders()}
+        return {**self.__dict__, "_heads": OrderedDict(), "_last": {}, "added": added_decoders()}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         for name, decoder in state.pop("added").items():
@@ -115,12 +121,19 @@ class ContainerFolder:
 
     def head(self, index: int) -> SampleHead:
         """See `Source.head`. The payload is fetched, and no pixel of it is decoded."""
-        return self._describe(index, self._payload(index))
+        head = self._heads.get(index)
+        if head is not None:
+            return head
+        payload = self._payload(index)
+        if not self.is_local:
+            self._last.clear()
+            self._last[index] = payload
+        return self._described(index, payload)
 
     def read(self, index: int, columns: Sequence[str] | None = None, into: Targets | None = None) -> Sample:
         """See `Source.read`; of a raster only the planes and the window asked for are decoded."""
-        payload = self._payload(index)
-        head = self._describe(index, payload)
+        payload = self._last.pop(index, None) or self._payload(index)
+        head = self._described(index, payload)
         wanted = [name for name in head.columns if columns is None or name in columns]
         shown = {name: head.pieces[name] for name in wanted if name not in head.texts}
         try:
@@ -200,6 +213,15 @@ class ContainerFolder:
             f"{self.place(index)}: {error}. Replace the file from {self.store.url}, or leave the datapoint out with "
             'on_error="skip".'
         )
+
+    def _described(self, index: int, payload: Payload) -> SampleHead:
+        head = self._describe(index, payload)
+        if not self.is_local:
+            self._heads[index] = head
+            if len(self._heads) > _MOST_HEADS:
+                with suppress(KeyError):  # another thread was quicker
+                    self._heads.popitem(last=False)
+        return head
 
     def _describe(self, index: int, payload: Payload) -> SampleHead:
         transform = payload.geotransform and " ,".join(map(repr, payload.geotransform))

@@ -71,6 +71,7 @@ class SampleFolder:
         view: what of each sample is handed out.
         types: of the publisher's own keys that are no text, as the collection declares; names of Arrow types.
         versions: by file name, where the store could list them.
+        typical_nbytes: size of one of the files, where the store could only be asked.
     """
 
     split: str
@@ -81,6 +82,7 @@ class SampleFolder:
     view: View = WHOLE
     types: Mapping[str, str] = field(default_factory=dict)
     versions: dict[str, Entry] = field(default_factory=dict, repr=False)
+    typical_nbytes: int | None = None
 
     def __len__(self) -> int:
         return len(self.names)

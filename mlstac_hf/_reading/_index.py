@@ -18,6 +18,10 @@ from typing import Any, Protocol
 import numpy as np
 from tqdm.auto import tqdm
 
+from mlstac_hf._conditions._filter import Types, cast_columns, check_types
+from mlstac_hf._conditions._footprints import footprints
+from mlstac_hf._conditions._geometries import points, shapes
+from mlstac_hf._conditions._wgs84 import unknown
 from mlstac_hf._errors import (
     BAD_SAMPLE,
     MissingExtraError,
@@ -26,9 +30,7 @@ from mlstac_hf._errors import (
     UnknownNameError,
     warn_skipped,
 )
-from mlstac_hf._reading import _place
 from mlstac_hf._reading._containers import ContainerFolder
-from mlstac_hf._reading._filter import Types, cast_columns, check_types
 from mlstac_hf._reading._folder import SampleFolder
 from mlstac_hf._reading._metadata_table import FOOTPRINT, MetadataTable
 from mlstac_hf._reading._notes import Notes
@@ -37,7 +39,7 @@ from mlstac_hf._spec import TENSOR_NAMES
 from mlstac_hf._version import __version__
 
 FOOTPRINTS = (FOOTPRINT, "geometry", "footprint", "bbox")
-"""Columns of `metadata.parquet` known to hold footprints, in WGS84; the first that is there wins."""
+"""Columns of `metadata.parquet` known to hold footprints, in WGS84; of those that know a sample the first wins."""
 CENTRES = ("proj_centroid", "centroid", "stac:centroid")
 """Columns known to hold centres, as WKT in WGS84."""
 
@@ -84,24 +86,26 @@ class TableIndex:
     time_column: str | None
 
     def geometries(self) -> np.ndarray[Any, Any]:
-        """See `Index`."""
-        names = self.table.column_names
-        for name in FOOTPRINTS:
-            if name in names:
-                return _place.shapes(self.table.column(name).to_pylist())
-        for name in CENTRES:
-            if name in names:
-                return _place.points(self.table.column(name).to_pylist())
-        raise self._lacks("place", f"{', '.join((*FOOTPRINTS, *CENTRES))}", "leave out bbox= and intersects=")
+        """See `Index`; a sample without a footprint lies at its centre."""
+        there = [name for name in (*FOOTPRINTS, *CENTRES) if name in self.table.column_names]
+        found: np.ndarray[Any, Any] = np.full(self.table.num_rows, None, dtype=object)
+        for name in there:
+            lacking = unknown(found)
+            if lacking.any():
+                values = self.table.column(name).to_pylist()
+                read = shapes if name in FOOTPRINTS else points
+                found[lacking] = read([values[row] for row in np.flatnonzero(lacking)])
+        if not there or (len(found) and unknown(found).all()):
+            raise self._lacks("place", ", ".join((*FOOTPRINTS, *CENTRES)), "leave out bbox= and intersects=")
+        return found
 
     def times(self, types: Types | None) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
         """See `Index`; a column that `types` declares a time will do where no other is known."""
-        asked = [name for name, kind in check_types(types or {}).items() if kind == "datetime"]
-        column = next((name for name in asked if name in self.table.column_names), self.time_column)
-        if column is None:
+        column = self.time_column or next(_times_in(types, self.table.column_names), None)
+        starts = None if column is None else self._moments(column)
+        if column is None or starts is None or (len(starts) and np.isnat(starts).all()):
             remedy = 'name the column that holds it: types={"column": "datetime"}'
             raise self._lacks("time", "start_datetime, datetime or s2_date", remedy)
-        starts = self._moments(column)
         has_end = "end_datetime" in self.table.column_names and column != "end_datetime"
         return starts, self._moments("end_datetime") if has_end else starts
 
@@ -111,8 +115,8 @@ class TableIndex:
 
     def _lacks(self, what: str, columns: str, remedy: str) -> UnknownNameError:
         return UnknownNameError(
-            f"{self.where}: nothing tells the {what} of a sample: expected one of the columns {columns}; there are "
-            f"{', '.join(self.table.column_names)}. To go on, {remedy}."
+            f"{self.where}: nothing tells the {what} of a sample: expected one of the columns {columns}, with a value "
+            f"that can be read; there are {', '.join(self.table.column_names)}. To go on, {remedy}."
         )
 
 
@@ -131,19 +135,32 @@ class HeaderIndex:
     def geometries(self) -> np.ndarray[Any, Any]:
         """See `Index`: footprints, from geotransform, CRS and size of the image."""
         crs = self.scanned.column("crs").to_pylist()
-        unknown = (np.nan,) * 6
-        numbers = [value or unknown for value in self.scanned.column("geotransform").to_pylist()]
-        if not any(crs) and len(crs):
-            raise UnknownNameError(f"{self.where}: no sample says where it is; leave out bbox= and intersects=.")
+        nothing = (np.nan,) * 6
+        numbers = [value or nothing for value in self.scanned.column("geotransform").to_pylist()]
         sizes = np.stack([np.asarray(self.scanned.column(name), np.int64) for name in _SIZE], axis=1)
-        return _place.footprints(crs, np.array(numbers, np.float64).reshape(-1, 6), sizes)
+        found = footprints(crs, np.array(numbers, np.float64).reshape(-1, 6), sizes)
+        if len(found) and unknown(found).all():
+            raise UnknownNameError(f"{self.where}: no sample says where it is; leave out bbox= and intersects=.")
+        return found
 
-    def times(self, types: Types | None) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:  # noqa: ARG002 - part of the seam
-        """See `Index`."""
+    def times(self, types: Types | None) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+        """See `Index`; a key that `types` declares a time will do where no sample has its own."""
         starts, ends = (_moments(self.scanned.column(name)) for name in ("start_datetime", "end_datetime"))
+        for name in _times_in(types, self.scanned.column_names):
+            if np.isnat(starts).all() and np.isnat(ends).all():
+                cast = cast_columns(self.scanned.select([name]), {name: "datetime"}, self.where)
+                starts = ends = _moments(cast.column(name))
         if len(starts) and np.isnat(starts).all() and np.isnat(ends).all():
-            raise UnknownNameError(f"{self.where}: no sample says when it was taken; leave out datetime=.")
+            raise UnknownNameError(
+                f"{self.where}: no sample says when it was taken. Leave out datetime=, or name the key that holds it: "
+                'types={"key": "datetime"}.'
+            )
         return starts, ends
+
+
+def _times_in(types: Types | None, names: Sequence[str]) -> Iterator[str]:
+    """The columns that the caller declares to be times."""
+    return (name for name, kind in check_types(types or {}).items() if kind == "datetime" and name in names)
 
 
 def table_index(split: str, table: MetadataTable, numbers: Sequence[int | None] | None = None) -> TableIndex:

@@ -7,6 +7,7 @@ Owns: reading the table, its types, and which row belongs to which datapoint. Le
 from __future__ import annotations
 
 import io
+import json
 import math
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
@@ -103,10 +104,9 @@ class MetadataTable:
         """
         import pyarrow as pa
 
-        shown = [name for name in self._table.column_names if name not in PLUMBING or name == "datapoint_id"]
-        table = self._table.select(shown)
-        if "id" not in shown:
-            table = table.append_column("id", table.column("datapoint_id"))
+        hidden = PLUMBING - {"datapoint_id"} | {"id"}  # a column of that name is not the id that is shown
+        table = self._table.select([name for name in self._table.column_names if name not in hidden])
+        table = table.append_column("id", table.column("datapoint_id"))
         return table if numbers is None else table.take(pa.array(numbers, pa.int64()))
 
     def row_of(self, file: str, name: str) -> int | None:
@@ -114,7 +114,10 @@ class MetadataTable:
         return self._rows.get((file, name), self._rows.get(("", name)))
 
     def values(self, row: int) -> dict[str, Any]:
-        """One row: numbers, texts and booleans as stored, NaN and null as None, times as ISO 8601 text."""
+        """One row: numbers, texts and booleans as stored, NaN and null as None.
+
+        Of other types, text: times in ISO 8601, binary in hexadecimal, lists and structs in JSON.
+        """
         return {name: _plain(value) for name, value in self._table.slice(row, 1).to_pylist()[0].items()}
 
     def disagreements(self, placed: Mapping[tuple[str, str], tuple[int, int]]) -> list[str]:
@@ -156,4 +159,8 @@ def _plain(value: Any) -> Any:
         return None
     if isinstance(value, datetime | date):
         return value.isoformat().replace("+00:00", "Z")
+    if isinstance(value, bytes):
+        return value.hex()
+    if isinstance(value, list | dict):
+        return json.dumps(value, default=_plain)
     return value if isinstance(value, bool | int | float | str) else str(value)

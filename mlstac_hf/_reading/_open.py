@@ -22,6 +22,7 @@ from mlstac_hf._errors import (
     UnknownNameError,
     warn,
 )
+from mlstac_hf._reading._arguments import check_folder
 from mlstac_hf._reading._find_containers import Wanted, find_containers, linked_containers
 from mlstac_hf._reading._folder import SampleFolder
 from mlstac_hf._reading._joined import Joined
@@ -89,6 +90,7 @@ def open_collection(
         >>> collection.splits["train"].n_items, collection.bands[3].common_name
         (24, 'nir')
     """
+    check_folder(splits, "splits")
     access = Access(revision=revision, token=token, storage_options=storage_options, trust_links=trust_links)
     if isinstance(address, Collection):
         collection = address if access == Access() else _reopened(address, access)
@@ -283,7 +285,7 @@ def _numbered(store: Store, prefix: str, catalog: Catalog, wanted: Wanted) -> Sa
     count = catalog.n_items or 1
     for index, suffix in itertools.product(sorted({0, min(1, count - 1), count - 1}), SUFFIXES):
         try:
-            store.stat(f"{prefix}{encode_name(index)}{suffix}")
+            entry = store.stat(f"{prefix}{encode_name(index)}{suffix}")
         except FileNotFoundError:
             continue
         if catalog.n_items is None:
@@ -301,5 +303,6 @@ def _numbered(store: Store, prefix: str, catalog: Catalog, wanted: Wanted) -> Sa
             task=wanted.task,
             view=wanted.view,
             types=wanted.types,
+            typical_nbytes=entry.nbytes,
         )
     return None

@@ -7,15 +7,17 @@ each of them (`_filter`, `_place`, `_time`, `_view`, `_scale`), the samples (`_o
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 
-from mlstac_hf._reading import _place, _time
-from mlstac_hf._reading._filter import Filter, Types, check_types, matching, parse_filter
+from mlstac_hf._conditions import _place, _time
+from mlstac_hf._conditions._filter import Filter, Types, check_types, matching, parse_filter
+from mlstac_hf._conditions._wgs84 import unknown
+from mlstac_hf._errors import warn
 from mlstac_hf._reading._find_containers import Wanted
 from mlstac_hf._reading._folder import SampleFolder
 from mlstac_hf._reading._index import Index, index_of, table_index
@@ -54,14 +56,24 @@ class Selection:
     normalize: Normalize | None = None
 
     def __post_init__(self) -> None:
-        is_count = isinstance(self.limit, int) and not isinstance(self.limit, bool) and self.limit >= 0
+        is_count = isinstance(self.limit, int | np.integer) and not isinstance(self.limit, bool) and self.limit >= 0
         if self.limit is not None and not is_count:
             raise ValueError(f"expected limit to be a whole number, 0 or more, got {self.limit!r}")
         if self.normalize not in (None, "collection"):
             raise ValueError(f'expected normalize to be "collection" or None, got {self.normalize!r}')
         if self.crop not in (True, False):
             raise ValueError(f"expected crop to be True or False, got {self.crop!r}")
-        check_scale(self.scale)
+        if check_scale(self.scale) is not False and self.normalize is not None:
+            raise ValueError("give scale= or normalize=, and not both: what is normalised has no unit")
+        for name in ("bands", "target"):
+            value = getattr(self, name)
+            if isinstance(value, Iterator):
+                object.__setattr__(self, name, tuple(value))
+        if self.types is not None and not isinstance(self.types, Mapping):
+            raise TypeError(f'expected types to be a mapping, such as {{"cloud": float}}, got {self.types!r}')
+        self._check_conditions()
+
+    def _check_conditions(self) -> None:
         check_types(self.types or {})
         if self.filter is not None:
             parse_filter(self.filter)
@@ -90,9 +102,13 @@ class Selection:
         if self.filter is not None:
             met &= matching(parse_filter(self.filter), index.table, self.types, where=index.where)
         if self.datetime is not None:
-            met &= _time.within(*index.times(self.types), _time.parse_interval(self.datetime))
+            starts, ends = index.times(self.types)
+            _tell_unknown(index, np.isnat(starts) & np.isnat(ends), "when they were taken: datetime= leaves")
+            met &= _time.within(starts, ends, _time.parse_interval(self.datetime))
         if self.bbox is not None or self.intersects is not None:
-            met &= _place.meets(index.geometries(), _place.area_of(self.bbox, self.intersects))
+            geometries = index.geometries()
+            _tell_unknown(index, unknown(geometries), "where they are: bbox= and intersects= leave")
+            met &= _place.meets(geometries, _place.area_of(self.bbox, self.intersects))
         return met
 
 
@@ -133,7 +149,7 @@ def select(
             index = index_of(plain, origin_of(collection).digest, skip=skip, cache_dir=cache_dir)
             met = selection.matching(index)
             indices = [index for index in indices if met[index]]
-        found.append(whole if len(indices) == len(whole) else Selected(whole, indices))
+        found.append(whole if listed is None and len(indices) == len(whole) else Selected(whole, indices))
     chosen = found[0] if parts is None else Joined(split, tuple(found))
     if selection.limit is not None and selection.limit < len(chosen):
         chosen = Selected(chosen, range(selection.limit))
@@ -170,6 +186,11 @@ def _steps(
     if scale is True:
         return declared_steps(collection), True, "scale=True"
     return ((Step("multiply", scale),) if scale else ()), False, "scale="
+
+
+def _tell_unknown(index: Index, lacking: np.ndarray[Any, Any], what: str) -> None:
+    if lacking.any():
+        warn(f"{index.where}: {lacking.sum()} of {len(lacking)} samples do not say {what} them out.")
 
 
 def _shape_text(value: Any) -> Any:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 
 from mlstac_hf._reading._containers import ContainerFolder
+from mlstac_hf._reading._folder import SampleFolder
 from mlstac_hf._reading._joined import Joined
 from mlstac_hf._reading._selected import Through
 from mlstac_hf._reading._source import Source
@@ -49,16 +50,27 @@ def announce(source: Source, purpose: str) -> None:
     """
     if source.is_local:
         return
-    size = nbytes_of(source)
-    if size is None or size <= LARGE:
+    size, (count, total), about = nbytes_of(source), whole_of(source), ""
+    if size is None or total is None:  # nothing can be listed; one file was asked about
+        each = _typical_nbytes(source)
+        size, total, about = each * len(source), each * count, "about "
+    if size <= LARGE:
         return
-    count, total = whole_of(source)
     logger.warning(
-        "%s: %s of %s samples of split %s, %s of %s, are read over the network",
+        "%s: %s of %s samples of split %s, %s%.1f of %.1f GB, are read over the network",
         purpose,
         f"{len(source):,}",
         f"{count:,}",
         source.split,
-        f"{size / 1e9:.1f} GB",
-        "an unknown size" if total is None else f"{total / 1e9:.1f} GB",
+        about,
+        size / 1e9,
+        total / 1e9,
     )
+
+
+def _typical_nbytes(source: Source) -> int:
+    while isinstance(source, Through):
+        source = source.source
+    if isinstance(source, Joined):
+        return max(map(_typical_nbytes, source.sources), default=0)
+    return (source.typical_nbytes or 0) if isinstance(source, SampleFolder) else 0

@@ -8,18 +8,22 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import reprlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mlstac_hf._errors import CollectionNotFoundError, InvalidCollectionError
-from mlstac_hf._spec._dialect_splits import _PLAIN_NAME, _STANDARD
+from mlstac_hf._errors import CollectionNotFoundError, InvalidCollectionError, StoreError
+from mlstac_hf._spec._dialect_splits import PLAIN_NAME, STANDARD
 from mlstac_hf._stores import LocalStore
 
 VERSION = 1
 _KEY = "mlhf:split"
 _SUFFIX = ".json"
+_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/", re.ASCII)
+"""How an address begins once pathlib took one of its slashes; a drive has one letter."""
 _LARGEST = 256 * 1024 * 1024
 """Bytes of a file worth parsing: 25 million names of the sample layout."""
 
@@ -59,13 +63,30 @@ def check_split_name(name: object) -> None:
     Raises:
         ValueError: it is none.
     """
-    is_plain = isinstance(name, str) and _PLAIN_NAME.fullmatch(name) is not None
+    is_plain = isinstance(name, str) and PLAIN_NAME.fullmatch(name) is not None
     _check(is_plain, "the name of a split to be up to 64 letters, digits, - and _", name)
+
+
+def check_on_disk(folder: object) -> None:
+    """Refuse what is no folder of this disk.
+
+    Raises:
+        TypeError: it is no path.
+        ValueError: it is an address.
+    """
+    if not isinstance(folder, str | os.PathLike):
+        raise TypeError(f"expected the folder of split files to be a path, got {folder!r}")
+    text = os.fspath(folder)
+    if "://" in text or _ADDRESS.match(text):
+        raise ValueError(
+            f"split files are kept in a folder of this disk, got the address {text!r}. Name a folder, such as "
+            '"splits-a".'
+        )
 
 
 def in_order(names: Iterable[str]) -> list[str]:
     """Names of splits as they are shown: train, validation, test, then others by name."""
-    return sorted(names, key=lambda name: (_STANDARD.index(name) if name in _STANDARD else len(_STANDARD), name))
+    return sorted(names, key=lambda name: (STANDARD.index(name) if name in STANDARD else len(STANDARD), name))
 
 
 def read_split_files(folder: str | os.PathLike[str]) -> dict[str, SplitFile]:
@@ -80,6 +101,7 @@ def read_split_files(folder: str | os.PathLike[str]) -> dict[str, SplitFile]:
         By name: train, validation and test first, then others by name.
 
     Raises:
+        ValueError, TypeError: see `check_on_disk`.
         CollectionNotFoundError: the folder is not there, or holds no such file.
         InvalidCollectionError: a file that says no such thing, files of different collections, or a sample in two
             splits.
@@ -91,7 +113,7 @@ def read_split_files(folder: str | os.PathLike[str]) -> dict[str, SplitFile]:
         >>> with TemporaryDirectory() as folder:
         ...     write_split_files(folder, [fold])
         ...     read_split_files(folder)["fold-1"].samples
-        {'train': ('0000001',)}
+        {'train': ['0000001']}
     """
     store = _store(folder)
     files = [file for _, file in _files(store) if file is not None]
@@ -113,35 +135,56 @@ def write_split_files(folder: str | os.PathLike[str], files: Iterable[SplitFile]
         files: one a split.
 
     Raises:
-        FileExistsError: the folder holds splits of another collection, or another file under a name that is needed;
-            nothing was changed.
-        InvalidCollectionError: the folder holds a damaged file of splits, or `files` are of different collections, or
-            share a sample.
+        ValueError, TypeError: see `check_on_disk`.
+        FileExistsError: see `check_destination`.
+        InvalidCollectionError: the folder holds a damaged file, or `files` are of different collections, or share a
+            sample or a name.
         StoreError: the disk failed.
     """
     store, files = _store(folder), list(files)
     _check_together(files, store.url)
-    try:
-        held = _files(store)
-    except FileNotFoundError:
-        held = []
     new = {f"{file.split}{_SUFFIX}": file for file in files}
-    for name, file in held:
-        if (file is None and name in new) or (file and files and file.collection != files[0].collection):
-            raise FileExistsError(
-                f"{store.url} holds {name} of {'another kind' if file is None else f'collection {file.collection!r}'}, "
-                f"expected a folder that is new, or holds splits of {files[0].collection!r}. Nothing was changed; choose "
-                "another folder."
-            )
-    for name, file in held:
-        if file is not None and name not in new:  # its samples are in the new splits too
-            os.unlink(os.path.join(store.root, name))
+    for name in check_destination(folder, files[0].collection if files else "", [file.split for file in files]):
+        if name not in new:  # a split of before, which may share samples with those of now
+            _remove(store, name)
     for name, file in new.items():
         store.put(name, _to_json(file))
 
 
+def check_destination(folder: str | os.PathLike[str], collection: str, splits: Iterable[str]) -> list[str]:
+    """Refuse a folder that holds something else than splits of the collection that are about to be replaced.
+
+    Returns:
+        The names of the files that hold those.
+
+    Raises:
+        ValueError, TypeError: see `check_on_disk`.
+        FileExistsError: it holds splits of another collection, or another file under a name that is needed. Nothing
+            was changed.
+        InvalidCollectionError: it holds a damaged file.
+    """
+    store = _store(folder)
+    new, held = {f"{split}{_SUFFIX}" for split in splits}, _files(store)
+    for name, file in held:
+        if (file is None and name in new) or (file is not None and file.collection != collection):
+            what = "another kind" if file is None else f"collection {file.collection!r}"
+            raise FileExistsError(
+                f"{store.url} holds {name} of {what}, expected a folder that is new, or holds splits of "
+                f"{collection!r}. Nothing was changed; choose another folder."
+            )
+    return [name for name, file in held if file is not None]
+
+
 def _store(folder: str | os.PathLike[str]) -> LocalStore:
+    check_on_disk(folder)
     return LocalStore(Path(folder).expanduser())
+
+
+def _remove(store: LocalStore, name: str) -> None:
+    try:
+        os.unlink(os.path.join(store.root, name))
+    except OSError as error:
+        raise StoreError(f"could not remove {store.url}/{name}: {error.strerror}") from error
 
 
 def _files(store: LocalStore) -> list[tuple[str, SplitFile | None]]:
@@ -166,9 +209,7 @@ def _from_json(data: bytes, place: str) -> SplitFile | None:
     try:
         document = json.loads(data.decode("utf-8-sig"))
     except (ValueError, RecursionError) as error:
-        raise InvalidCollectionError(
-            f"{place}: expected JSON in UTF-8, and cannot read it: {error}. {remedy}"
-        ) from None
+        raise InvalidCollectionError(f"{place}: expected JSON, but it cannot be read: {error}. {remedy}") from None
     if not isinstance(document, dict) or _KEY not in document:
         return None
     try:
@@ -181,8 +222,7 @@ def _from_json(data: bytes, place: str) -> SplitFile | None:
         _check(place.endswith(f"/{file.split}{_SUFFIX}"), "split to be the name of the file", file.split)
     except ValueError as error:
         raise InvalidCollectionError(f"{place}: {error}. {remedy}") from None
-    samples = {source: tuple(names) for source, names in file.samples.items()}
-    return SplitFile(split=file.split, collection=file.collection, samples=samples, made=file.made)
+    return file
 
 
 def _to_json(file: SplitFile) -> bytes:
@@ -198,7 +238,7 @@ def _to_json(file: SplitFile) -> bytes:
 
 def _check(is_fine: object, expected: str, found: object) -> None:
     if not is_fine:
-        raise ValueError(f"expected {expected}, found {repr(found)[:100]}")
+        raise ValueError(f"expected {expected}, found {reprlib.repr(found)}")
 
 
 def _check_together(files: Sequence[SplitFile], where: str) -> None:
@@ -208,13 +248,16 @@ def _check_together(files: Sequence[SplitFile], where: str) -> None:
         raise InvalidCollectionError(
             f"{where}: expected splits of one collection, found {', '.join(map(repr, collections[:5]))}"
         )
+    names = [file.split for file in files]
+    if len(set(names)) < len(names):
+        raise InvalidCollectionError(f"{where}: expected each split once, found {', '.join(names)}")
     homes: dict[tuple[str, str], str] = {}
     for file in files:
-        for source, names in file.samples.items():
-            for name in names:
-                other = homes.setdefault((source, name), file.split)
+        for source, listed in file.samples.items():
+            for sample in listed:
+                other = homes.setdefault((source, sample), file.split)
                 if other != file.split:
                     raise InvalidCollectionError(
-                        f"{where}: expected each sample in one split, found {source}/{name} in {other!r} and "
+                        f"{where}: expected each sample in one split, found {source}/{sample} in {other!r} and "
                         f"{file.split!r}. Split the collection again with resplit()."
                     )

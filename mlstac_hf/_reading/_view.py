@@ -148,7 +148,8 @@ class View:
             raise ViewError(f"its {image} of shape {shape} has more than the {MAX_PLANES} planes to choose from")
         for plane in (*(self.bands or ()), *target):
             if not -count <= plane < count:
-                raise ViewError(f"it has {count} planes, so there is no plane {plane}")
+                asked = "target=" if plane in target else "bands="
+                raise ViewError(f"it has {count} planes, so there is no plane {plane} for {asked}")
         target = tuple(plane % count for plane in target)
         rest = tuple(plane for plane in range(count) if plane not in target)
         bands = rest if self.bands is None else tuple(plane % count for plane in self.bands)
@@ -169,7 +170,10 @@ class View:
     def _window(self, shape: tuple[int, ...], unpadded: object) -> Window:
         size = parse_size(unpadded)
         if size is None:
-            raise ViewError(f"crop=True needs its size before padding: expected {UNPADDED}, found {_shown(unpadded)}")
+            raise ViewError(
+                f"crop=True needs its size before padding: expected {UNPADDED}, found {_shown(unpadded)}; that is read "
+                'from its metadata, in whole pixels. Leave out crop=, or such samples with on_error="skip"'
+            )
         if len(shape) < _IMAGE_AXES or size[0] > shape[-2] or size[1] > shape[-1]:
             raise ViewError(f"crop=True: {UNPADDED} says {size[0]} x {size[1]} pixels, but its image is {shape}")
         return (0, size[0], shape[-1] - size[1], shape[-1])

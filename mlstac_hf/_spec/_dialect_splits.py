@@ -15,9 +15,11 @@ from typing import Any
 from mlstac_hf._spec._names import MAX_SAMPLES
 from mlstac_hf._spec._parts import Catalog, DataFile
 
-_STANDARD = ("train", "validation", "test")
+STANDARD = ("train", "validation", "test")
+"""The splits that have keys of their own, in canonical order."""
 _SPLIT_NAMES = {"val": "validation", "valid": "validation"}
-_PLAIN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}", re.ASCII)
+PLAIN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}", re.ASCII)
+"""What a split may be called."""
 _CATALOG_KEYS = frozenset(
     {
         *("name", "n_items", "n_samples", "misstated", "link", "url", "metadata_file"),
@@ -35,7 +37,7 @@ def both(name: str) -> tuple[str, str]:
 
 
 SPLIT_KEYS = (
-    *(key for split in (*_STANDARD, "val") for key in (*both(split), split)),
+    *(key for split in (*STANDARD, "val") for key in (*both(split), split)),
     "catalog",
     *both("catalog"),
 )
@@ -46,17 +48,17 @@ def read_splits(document: Any) -> dict[str, Catalog]:
     """Splits in canonical order, under canonical names; what is null or unreadable is not there."""
     found: dict[str, Catalog] = {}
     for name, entry in _declared(document):
-        if isinstance(entry, str) and "/" in entry and name in _STANDARD:  # nothing but the link
+        if isinstance(entry, str) and "/" in entry and name in STANDARD:  # nothing but the link
             entry = {"link": entry}  # noqa: PLW2901 - the same entry, spelled out
-        if isinstance(entry, Mapping) and name not in found and _PLAIN_NAME.fullmatch(name):
+        if isinstance(entry, Mapping) and name not in found and PLAIN_NAME.fullmatch(name):
             found[name] = _catalog(name, entry)
-    known = [name for name in _STANDARD if name in found]
+    known = [name for name in STANDARD if name in found]
     return {name: found[name] for name in [*known, *(name for name in found if name not in known)]}
 
 
 def _declared(document: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     catalogs = [document.get(key) for key in (*both("catalog"), "catalog")]
-    for split in (*_STANDARD, "val"):
+    for split in (*STANDARD, "val"):
         name = _SPLIT_NAMES.get(split, split)
         for key in (*both(split), split):
             yield name, document.get(key)

@@ -69,7 +69,10 @@ def read_fields(document: Document) -> tuple[dict[str, Any], dict[str, str]]:
     problems: dict[str, str] = {}
     for field, spellings in SPELLINGS.items():
         read: Callable[[Any], Any] = _READERS.get(field, _text)
-        if field in ("splits", "annotations"):
+        if field == "annotations":
+            fields[field] = _annotations(document, problems)
+            continue
+        if field == "splits":
             found = [("main.json", document)]
         else:
             found = [(key, document[key]) for key in spellings if document.get(key) is not None]
@@ -213,8 +216,19 @@ def _extent(value: Any) -> Extent:
     return Extent(bbox=tuple(map(tuple, boxes)), interval=tuple(map(tuple, intervals)))
 
 
-def _annotations(document: Any) -> Annotations:
-    return Annotations(**{key: document[key] for key in ANNOTATION_KEYS if document.get(key) is not None})
+def _annotations(document: Document, problems: dict[str, str]) -> Annotations:
+    """Each key on its own, so that one that cannot be read hides no other."""
+    known = {}
+    for key in ANNOTATION_KEYS:
+        if document.get(key) is None:
+            continue
+        try:
+            Annotations(**{key: document[key]})
+        except (ValueError, TypeError, OverflowError) as error:
+            problems[key] = _reason(error)
+        else:
+            known[key] = document[key]
+    return Annotations(**known)
 
 
 _READERS: dict[str, Callable[[Any], Any]] = {
@@ -231,6 +245,5 @@ _READERS: dict[str, Callable[[Any], Any]] = {
     "reviewers": _people("reviewers"),
     "links": _links,
     "extent": _extent,
-    "annotations": _annotations,
     "splits": read_splits,
 }

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 MAX_DEPTH = 64
 """How deep JSON of a collection may nest; real files stay under 10."""
@@ -129,6 +129,15 @@ class BandStatistics(Part):
     """Value by percentile, such as `{"2": 310.0, "98": 4100.0}`."""
 
 
+def _listed(value: Any) -> Any:
+    """A number alone is a list of it."""
+    return (value,) if isinstance(value, int | float) and not isinstance(value, bool) else value
+
+
+_Numbers = Annotated[tuple[float, ...], BeforeValidator(_listed)]
+_Planes = Annotated[tuple[int, ...], BeforeValidator(_listed)]
+
+
 class Annotations(Part):
     """The keys this package adds to `main.json`, each stored under `mlhf:<name>`.
 
@@ -140,10 +149,10 @@ class Annotations(Part):
 
     tensors: dict[str, TensorSchema] | None = Field(default=None, alias="mlhf:schema")
     """Dtype and shape by tensor name."""
-    scale: dict[str, tuple[float, ...]] | None = Field(default=None, alias="mlhf:scale")
+    scale: dict[str, _Numbers] | None = Field(default=None, alias="mlhf:scale")
     """Per tensor, one factor or one a band: physical = stored * scale + offset."""
-    offset: dict[str, tuple[float, ...]] | None = Field(default=None, alias="mlhf:offset")
-    target_planes: tuple[int, ...] | None = Field(default=None, alias="mlhf:target_planes")
+    offset: dict[str, _Numbers] | None = Field(default=None, alias="mlhf:offset")
+    target_planes: _Planes | None = Field(default=None, alias="mlhf:target_planes")
     """Planes of a raster that are the target, 0-based."""
     time_column: str | None = Field(default=None, alias="mlhf:time_column")
     """Column of `metadata.parquet` that holds the time of a sample, in ISO 8601."""

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import errno
 import os
+import secrets
 import stat
-import uuid
 from contextlib import suppress
 from pathlib import Path
 
@@ -16,6 +16,8 @@ from mlstac_hf._errors import LinkRefusedError, StoreError
 from mlstac_hf._stores._store import Entry, check_relative
 
 _FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK  # or a pipe would keep us waiting
+_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+_READABLE = 0o666  # less what the umask takes: others read what is written, if the user lets them
 
 PART = ".part"
 """Ends the names of files that are being written, which begin with a dot."""
@@ -136,10 +138,12 @@ class LocalStore:
     def put(self, path: str, data: bytes) -> None:
         target = self._locate(path)
         try:
-            os.makedirs(os.path.dirname(target), exist_ok=True)
-            temporary = os.path.join(os.path.dirname(target), f".{uuid.uuid4().hex}{PART}")
+            folder = os.path.dirname(target)
+            os.makedirs(folder, exist_ok=True)
+            temporary = os.path.join(folder, f".{secrets.token_hex(8)}{PART}")
+            handle = os.open(temporary, _NEW, _READABLE)
             try:
-                with open(temporary, "xb") as file:  # readable by whom the user's umask says, unlike mkstemp's
+                with os.fdopen(handle, "wb") as file:
                     file.write(data)
                 os.replace(temporary, target)
             except BaseException:

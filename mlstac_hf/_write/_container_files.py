@@ -110,7 +110,7 @@ class ContainerFiles:
         if self._planes is not None and self._planes != planes:
             raise ValueError(
                 f"{sample.place}: expected {self._planes[0]} planes of input and {self._planes[1]} of target, as in "
-                f'the samples before it, found {planes[0]} and {planes[1]}. payload="safetensors" holds samples that differ'
+                f'the samples before it, found {planes[0]} and {planes[1]}. payload="safetensors" holds such samples'
             )
         self._planes = planes
 

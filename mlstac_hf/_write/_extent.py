@@ -1,6 +1,6 @@
 """Where and when the samples of a collection lie, as one box in degrees and one interval.
 
-Owns: boxes, around the antimeridian too. Leaves to others: footprints (`_reading._place`), what samples say of
+Owns: boxes, around the antimeridian too. Leaves to others: footprints (`_conditions`), what samples say of
 themselves (`_facts`).
 """
 
@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from mlstac_hf._conditions import _footprints
 from mlstac_hf._errors import MissingExtraError
-from mlstac_hf._reading import _place
 from mlstac_hf._spec import Extent, parse_datetime
 
 Box = tuple[float, float, float, float]
@@ -37,7 +37,7 @@ def footprints(places: Sequence[Sequence[Any]]) -> np.ndarray[Any, Any] | None:
     numbers = np.array([place[1:7] if place else [math.nan] * 6 for place in places], np.float64)
     sizes = np.array([place[7:] if place else (0, 0) for place in places], np.int64)
     try:
-        found: np.ndarray[Any, Any] = _place.footprints(
+        found: np.ndarray[Any, Any] = _footprints.footprints(
             [place[0] if place else None for place in places], numbers, sizes
         )
     except MissingExtraError:

@@ -84,8 +84,8 @@ def write(
         >>> import tempfile, numpy as np
         >>> ponds = Collection(id="ponds", license="CC-BY-4.0", task=["TensorSegmentation"], labels={"water": 1})
         >>> samples = ({"input": np.full((2, 8, 8), n, "uint16"), "target": np.eye(8, dtype="uint8")} for n in range(3))
-        >>> folder = tempfile.TemporaryDirectory()
-        >>> ponds = write(samples, folder.name, ponds)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     ponds = write(samples, folder, ponds)
         >>> ponds.splits["train"].n_items, ponds.annotations.class_counts
         (3, {'train': {'water': 24}})
     """

@@ -43,6 +43,7 @@ def test_columns_of_the_table_keep_their_types(made, cache):
         "start_datetime",
         "end_datetime",
         "cloud",
+        "file",
         "label_type",
         "s2_date",
     ]

@@ -186,6 +186,13 @@ def test_the_declared_axis_is_that_of_input_and_not_of_rasters(tmp_path):
     grids = images(2, (3, 4, 5))
     write_kind("raster", tmp_path, {"train": grids}, **{"ml:spectral": {"bands": [], "axis": 2}})
     check(tmp_path, [{"input": grid.tensors["input"][[2]]} for grid in grids], bands=[2])
+    factors = np.array([2, 3, 5], np.float32)
+    scaled = [{"input": grid.tensors["input"] * factors.reshape(3, 1, 1)} for grid in grids]
+    check(tmp_path, scaled, scale=factors)
+    values = np.stack([grid.tensors["input"] for grid in grids]).astype(np.float64)
+    mean, std = (f(values, axis=(0, 2, 3)).reshape(3, 1, 1) for f in (np.mean, np.std))
+    normal = load(tmp_path, normalize="collection", cache_dir=str(tmp_path / "cache"))[:]["input"]
+    np.testing.assert_allclose(normal, (values - mean) / std, rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize("kind", OWN)
@@ -341,11 +348,15 @@ def test_the_fast_path_is_the_slow_path(tmp_path_factory, kind, made, mapped):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_selection_pickles(tmp_path, kind):
+    if kind == "raster":
+        pytest.importorskip("cql2")
     grids = images(3, (5, 8, 8), proj_shape=6)
     write_kind(kind, tmp_path, {"train": grids})
-    split = load(tmp_path, bands=[3, 1], target=[4], crop=True, limit=2, scale=[2, 3])
+    options = {"filter": "id <> 'train_0'"} if kind == "raster" else {}
+    split = load(tmp_path, bands=[3, 1], target=[4], crop=True, limit=2, scale=[2, 3], **options)
     found = pickle.loads(pickle.dumps(split))[:]
-    whole = np.stack([grid.tensors["input"] for grid in grids[:2]])[..., :6, 2:]
+    first = 1 if options else 0
+    whole = np.stack([grid.tensors["input"] for grid in grids[first : first + 2]])[..., :6, 2:]
     assert_is(found["input"], whole[:, [3, 1]].astype("f4") * np.array([2, 3], "f4").reshape(2, 1, 1))
     assert_is(found["target"], whole[:, [4]])
 

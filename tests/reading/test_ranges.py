@@ -45,13 +45,13 @@ def settings_of(first, gap):
 @st.composite
 def pieces(draw):
     """A file, and a piece of its `input`."""
-    shape = draw(st.lists(st.integers(0, 4), max_size=4).map(tuple))
+    shape = draw(st.lists(st.sampled_from([1, 2, 3, 4, 5, 2, 3, 4, 0]), max_size=4).map(tuple))
     dtype = np.dtype(draw(st.sampled_from(["u1", "i2", "f4", "f8", "?"])))
     array = np.random.default_rng(3).integers(0, 250, shape).astype(dtype)
     others = {"target": np.arange(draw(st.integers(0, 40)), dtype=np.uint8), "extra": np.ones(3, np.int64)}
     data = save({"input": array, **others}, {"note": "x" * draw(st.integers(0, 30))})
     planes, window, axis, cut = None, None, 0, array
-    if any(shape) and draw(st.booleans()):
+    if any(shape) and draw(st.sampled_from([True, True, True, False])):
         axis = draw(st.sampled_from([axis for axis, size in enumerate(shape) if size]))
         planes = tuple(draw(st.lists(st.integers(0, shape[axis] - 1), min_size=1, max_size=6)))
         cut = cut.take(planes, axis)
@@ -63,13 +63,14 @@ def pieces(draw):
 
 
 def needed(data, piece, gap):
-    """Bytes of the planes of a piece, and of the gaps between them that are fetched all the same."""
+    """Bytes of the planes of a piece, how many with the gaps that are fetched all the same, and in how many runs."""
     tensor = parse_header(data[8 : header_end(data)]).tensors[piece.stored]
     places = np.arange(tensor.start, tensor.start + tensor.nbytes).reshape(*tensor.shape, tensor.dtype.itemsize)
     places = places if piece.planes is None else places.take(piece.planes, piece.axis)
     places = np.unique(places)
     between = np.diff(places) - 1
-    return set(places.tolist()), len(places) + int(between[between <= gap].sum())
+    runs = int((between > gap).sum()) + 1 if len(places) else 0
+    return set(places.tolist()), len(places) + int(between[between <= gap].sum()), runs
 
 
 @given(pieces(), st.sampled_from([8, 16, 100, 4096]), st.sampled_from([0, 3, 16, 1 << 15]), st.booleans())
@@ -86,10 +87,25 @@ def test_a_piece_is_that_of_the_whole_and_no_byte_is_asked_for_in_vain(made, fir
     np.testing.assert_array_equal(found, expected)
     assert found.shape == expected.shape
     assert (found is target) == fits
-    planes, most = needed(data, piece, gap)
+    planes, most, runs = needed(data, piece, gap)
+    assert len(fetch.asked) - asked <= runs
     places = [place for begin, end in fetch.asked[asked:] for place in range(begin, end)]
     assert len(places) == len(set(places)) <= most
     assert planes <= {*places, *range(max(end for _, end in fetch.asked[:asked]))}
+
+
+@pytest.mark.parametrize(("gap", "runs"), [(0, [0, 2, 5]), (99, [0, 2, 5]), (100, [0, 5]), (200, [0])])
+def test_near_parts_are_fetched_together_and_far_ones_apart(gap, runs):
+    array = np.random.default_rng(4).integers(0, 250, (6, 10, 10)).astype(np.uint8)
+    fetch = Fetch(save({"input": array}))
+    with settings_of(8, gap):
+        file = RangedFile(fetch)
+        fetch.asked.clear()
+        found = file.column(Piece("input", (4, 10, 10), (5, 0, 2, 0), None, 0, 6), None)
+    np.testing.assert_array_equal(found, array[[5, 0, 2, 0]])
+    start = file.header.tensors["input"].start
+    assert [(begin - start) // 100 for begin, _ in fetch.asked] == runs
+    assert fetch.asked[-1][1] == start + 600
 
 
 @given(pieces(), st.data())

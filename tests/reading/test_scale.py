@@ -200,6 +200,7 @@ def test_no_scale_is_no_copy(tmp_path):
     ("document", "factors", "offsets"),
     [
         ({"mlhf:scale": {"input": [1e-4]}}, [1e-4] * 5, [0] * 5),
+        ({"mlhf:scale": {"input": 1e-4}, "mlhf:offset": {"input": -1}}, [1e-4] * 5, [-1] * 5),
         ({"mlhf:scale": {"input": [1, 2, 3, 4, 5]}}, [1, 2, 3, 4, 5], [0] * 5),
         ({"mlhf:offset": {"input": [-1000]}}, [1] * 5, [-1000] * 5),
         ({"mlhf:scale": {"input": [1e-4]}, "mlhf:offset": {"input": [-0.1]}}, [1e-4] * 5, [-0.1] * 5),
@@ -236,6 +237,7 @@ def test_no_scale_is_no_copy(tmp_path):
     ],
     ids=[
         "one",
+        "bare",
         "each",
         "offset",
         "both",

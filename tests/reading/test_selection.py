@@ -17,6 +17,7 @@ from writing import name_of
 import mlstac_hf
 from mlstac_hf import CollectionWarning, CorruptSampleError, UnknownNameError
 from mlstac_hf._reading import Selection, _size, nbytes_of, select, whole_of
+from mlstac_hf._reading._split_files import SplitFile, write_split_files
 
 pytest.importorskip("cql2")
 pytest.importorskip("pyarrow")
@@ -96,7 +97,7 @@ def test_conditions_choose_then_the_limit_cuts(layout, options, expected):
 def test_a_geometry_takes_the_place_of_the_box(layout):
     area = {"type": "Polygon", "coordinates": [[[14, 45], [15, 45], [15, 46], [14, 46], [14, 45]]]}
     assert len(load(layout, intersects=area)) == 5
-    with pytest.raises(ValueError, match="bbox= .*intersects="):
+    with pytest.raises(ValueError, match=r"bbox= .*intersects="):
         load(layout, intersects=area, bbox=(14, 45, 15, 46))
 
 
@@ -217,6 +218,17 @@ def test_much_over_a_network_is_said_before(tmp_path, caplog, monkeypatch):
     assert not caplog.text
 
 
+def test_much_of_a_folder_that_cannot_be_listed_is_estimated(tmp_path, caplog, monkeypatch):
+    samples_like(make_containers(tmp_path / "boxes"), tmp_path / "samples")
+    size = (tmp_path / "samples" / "train" / "0000001.safetensors").stat().st_size
+    monkeypatch.setattr(_size, "LARGE", 3 * size - 1)
+    with MisbehavingServer(tmp_path / "samples") as server, caplog.at_level(logging.WARNING, "mlstac_hf"):
+        load(server.url, limit=2)
+        assert not caplog.text
+        load(server.url, limit=3)
+    assert "3 of 5 samples of split train, about 0.0 of 0.0 GB" in caplog.text
+
+
 def test_a_selection_is_a_dataset(layout, tmp_path):
     pytest.importorskip("datasets")
     options = {"filter": "label_type <> 'high'", "datetime": "2020-06-03/..", "cache_dir": str(tmp_path / "cache")}
@@ -273,3 +285,118 @@ def test_sizes_are_known_where_the_store_says(layout):
     count, nbytes = whole_of(source)
     assert count == 5
     assert nbytes > nbytes_of(source) > 0
+
+
+def test_a_file_that_lists_all_samples_in_another_order_is_followed(layout, tmp_path):
+    source = select(mlstac_hf.open_collection(layout), "train", Selection())
+    names = [source.name(index) for index in (3, 0, 4, 2, 1)]
+    file = SplitFile(split="mine", collection="boxes", samples={"train": names}, made={})
+    write_split_files(tmp_path / "splits", [file])
+    expected = [ids(load(layout))[index] for index in (3, 0, 4, 2, 1)]
+    assert ids(load(layout, split="mine", splits=tmp_path / "splits")) == expected
+    assert ids(load(layout, split="mine", splits=tmp_path / "splits", limit=2)) == expected[:2]
+    assert ids(load(layout, split="mine", splits=tmp_path / "splits", filter="id IS NOT NULL")) == expected
+
+
+def table_of(folder, change):
+    """`metadata.parquet` of the training split, changed."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    path = folder / "train" / "metadata.parquet"
+    pq.write_table(pa.Table.from_pylist(change(pq.read_table(path).to_pylist())), path)
+
+
+def test_a_sample_without_a_footprint_lies_at_its_centre(tmp_path):
+    make_containers(tmp_path, places=True)
+    area = [10.0, 40.0, 11.0, 41.0]
+    boxes = {"ROI_001": area}
+    table_of(tmp_path, lambda rows: [{**row, "bbox": boxes.get(row["datapoint_id"])} for row in rows])
+    assert ids(load(tmp_path, bbox=(10, 40, 11, 41))) == ["ROI_001"]
+    assert ids(load(tmp_path, bbox=(14, 45, 15, 46))) == ["ROI_000", "ROI_002", "ROI_003", "ROI_004"]
+
+
+def test_places_and_times_that_are_not_known_are_told(tmp_path):
+    def some(rows):
+        return [
+            {**row, "s2_date": None, "proj_centroid": None} if row["datapoint_id"] > "ROI_002" else row for row in rows
+        ]
+
+    make_containers(tmp_path, places=True)
+    table_of(tmp_path, some)
+    with pytest.warns(CollectionWarning, match="2 of 5 samples do not say where they are: bbox= .* leave them out"):
+        assert len(load(tmp_path, bbox=(14, 45, 15, 46))) == 3
+    with pytest.warns(CollectionWarning, match="2 of 5 samples do not say when they were taken"):
+        assert len(load(tmp_path, datetime="2020")) == 3
+    table_of(tmp_path, lambda rows: [{**row, "proj_centroid": "somewhere", "s2_date": "one day"} for row in rows])
+    with pytest.raises(UnknownNameError, match=r"nothing tells the place.*with a value that can be read"):
+        load(tmp_path, bbox=(14, 45, 15, 46))
+    with (
+        pytest.warns(CollectionWarning, match="one day"),
+        pytest.raises(UnknownNameError, match=r"nothing tells the time"),
+    ):
+        load(tmp_path, datetime="2020")
+
+
+def test_a_key_of_the_sample_layout_may_tell_the_time(tmp_path):
+    for index in range(3):
+        write_sample(tmp_path / "train", index, {"input": np.zeros((1, 2, 2))}, {"acquired": f"2018-05-0{index + 1}"})
+    (tmp_path / "main.json").write_text('{"id": "keys", "ml_train": {"n_items": 3}}')
+    assert len(load(tmp_path, datetime="2018-05-02/..", types={"acquired": "datetime"})) == 2
+    with pytest.raises(UnknownNameError, match=r'types=\{"key": "datetime"\}'):
+        load(tmp_path, datetime="2018-05-02/..")
+
+
+def test_a_column_called_id_is_not_the_id(tmp_path):
+    make_containers(tmp_path)
+    table_of(tmp_path, lambda rows: [{**row, "id": "mine", "box": [1.5, 2], "blob": b"\x01\xff"} for row in rows])
+    found = load(tmp_path, filter="id = 'ROI_003'")
+    assert ids(found) == ["ROI_003"]
+    assert found.metadata[0]["box"] == "[1.5, 2.0]"
+    assert found.metadata[0]["blob"] == "01ff"
+
+
+def test_over_http_metadata_after_a_sample_cost_nothing_more(tmp_path):
+    made = make_containers(tmp_path)
+    with MisbehavingServer(tmp_path) as server:
+        found = load(server.url)
+        server.reset_counts()
+        for index in range(len(found)):
+            assert found[index]["input"].tobytes() == made.rasters["train"][index].tobytes()
+            assert found.metadata[index]["id"] == made.names["train"][index]
+        assert server.nbytes_sent == nbytes_of(found._source)
+        server.reset_counts()
+        again = load(server.url)
+        server.reset_counts()
+        assert again.metadata[1]["id"] == "ROI_001"
+        assert again[1]["input"].tobytes() == made.rasters["train"][1].tobytes()
+        assert server.nbytes_sent == found._source.nbytes(1)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"columns": 5}, "expected columns to be names"),
+        ({"split": ["train"]}, "expected split to be the name of one split"),
+        ({"cache_dir": 5}, "expected cache_dir to be a path"),
+        ({"splits": 5}, "expected splits to be a path"),
+        ({"types": "float"}, "expected types to be a mapping"),
+        ({"bands": [1.5]}, "expected names or 0-based indices"),
+    ],
+)
+def test_arguments_of_the_wrong_type_are_named(layout, options, message):
+    with pytest.raises(TypeError, match=message):
+        load(layout, **options)
+
+
+def test_numbers_of_numpy_and_generators_will_do(layout):
+    assert len(load(layout, limit=np.int64(2))) == 2
+    assert load(layout, bands=(band for band in (1, 0)))[0]["input"].shape == (2, 16, 16)
+    with pytest.raises(ValueError, match="scale= or normalize="):
+        load(layout, scale=2, normalize="collection")
+
+
+@pytest.mark.parametrize("key", [[[0, 1]], np.array([[0, 1]]), 1.0, None, "1"])
+def test_keys_that_mean_nothing_are_refused(layout, key):
+    with pytest.raises(TypeError, match="expected an index, a slice or a list of indices"):
+        load(layout)[key]

@@ -141,6 +141,12 @@ def test_a_raster_is_input_whole_unless_somebody_says_otherwise():
     np.testing.assert_array_equal(taken(View(bands=(1,), axis=2), {"raster": raster})["input"], raster[[1]])
 
 
+def test_all_bands_in_order_are_the_tensor_itself():
+    for bands in (None, (0, 1, 2), (0, -2, 2)):
+        assert View(bands=bands).pieces({"input": form(3, 2, 2)}, None)["input"].is_whole
+    assert not View(bands=(0, 1)).pieces({"input": form(3, 2, 2)}, None)["input"].is_whole
+
+
 def test_a_text_target_is_a_target_too():
     pieces = View(target=(3,)).pieces({"input": form(4, 2, 2)}, None, taken=("target",))
     assert list(pieces) == ["input"]

@@ -193,9 +193,23 @@ def test_our_own_keys_have_one_prefix_and_unknown_ones_under_it_survive():
 
 
 def test_unreadable_annotations_are_named_and_do_not_hide_the_rest():
-    collection = Collection.from_dict({"id": "x", "mlhf:scale": "big"})
+    document = {"id": "x", "mlhf:scale": "big", "mlhf:target_planes": [4], "mlhf:offset": {"input": "small"}}
+    collection = Collection.from_dict(document)
     assert collection.id == "x"
-    assert collection._problems
+    assert collection.annotations.target_planes == (4,)
+    assert collection.annotations.scale is collection.annotations.offset is None
+    assert list(collection._problems) == ["mlhf:scale", "mlhf:offset"]
+    assert collection.to_dict() == document
+
+
+def test_a_number_alone_is_a_list_of_it():
+    document = {"mlhf:scale": {"input": 1e-4}, "mlhf:offset": {"input": -1}, "mlhf:target_planes": 13}
+    annotations = Collection.from_dict(document).annotations
+    assert annotations.scale == {"input": (1e-4,)}
+    assert annotations.offset == {"input": (-1,)}
+    assert annotations.target_planes == (13,)
+    assert Collection.from_dict(document).to_dict() == document
+    assert Collection.from_dict({"mlhf:target_planes": True}).annotations.target_planes is None
 
 
 def test_a_collection_is_frozen_and_knows_its_fields():

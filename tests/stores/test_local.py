@@ -2,6 +2,9 @@
 
 import os
 import pickle
+import stat
+import subprocess
+import sys
 
 import pytest
 from hypothesis import given
@@ -133,6 +136,20 @@ def test_what_is_written_is_read_and_leaves_nothing_else(store):
     store.put("deep/er/file", b"two")
     assert store.read("deep/er/file") == b"two"
     assert [entry.name for entry in store.list("deep/er")] == ["file"]
+
+
+@pytest.mark.parametrize(("umask", "mode"), [(0o022, 0o644), (0o077, 0o600), (0o002, 0o664)])
+def test_others_may_read_what_is_written_as_the_umask_lets_them(store, umask, mode):
+    """In a process of its own, whose umask is nobody else's."""
+    code = (
+        f"import os; os.umask({umask}); from mlstac_hf._stores import LocalStore; "
+        f"store = LocalStore({store.root!r}); store.put('new', b'one'); store.put('new', b'two')"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=120)
+    path = os.path.join(store.root, "new")
+    assert stat.S_IMODE(os.stat(path).st_mode) == mode
+    assert store.read("new") == b"two"
+    assert sorted(os.listdir(store.root)) == ["main.json", "new", "train"]
 
 
 def test_a_write_that_fails_leaves_the_old_file(store):

@@ -33,7 +33,8 @@ def encode(array: np.ndarray, driver: str = "GTiff", **profile: Any) -> bytes:
 
     planes, height, width = array.shape
     place = {"crs": "EPSG:32633", "transform": Affine(10, 0, 465180, 0, -10, 5080250)}
-    lossless = {"QUALITY": "100", "REVERSIBLE": "YES", "CODEC": "JP2"} if driver == "JP2OpenJPEG" else {"compress": "deflate"}
+    jpeg2000 = {"QUALITY": "100", "REVERSIBLE": "YES", "CODEC": "JP2"}
+    lossless = jpeg2000 if driver == "JP2OpenJPEG" else {"compress": "deflate"}
     with MemoryFile() as memory:
         with memory.open(
             driver=driver,

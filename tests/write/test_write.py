@@ -75,7 +75,7 @@ def test_keys_are_compared_in_their_types(tmp_path, layout):
     split = mlstac_hf.load(tmp_path, "numpy", filter="orbit > 9 AND cloud < 1.5 AND night = FALSE")
     assert [one["orbit"] for one in split.metadata[:]] == [10]
     pytest.importorskip("pyproj")
-    box = (14.55, 45.0, 14.5528, 46.0)
+    box = (14.55, 45.0, 14.553, 46.0)
     assert [one["orbit"] for one in mlstac_hf.load(tmp_path, "numpy", bbox=box).metadata[:]] == [0, 1]
 
 

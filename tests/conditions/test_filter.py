@@ -17,7 +17,7 @@ pytest.importorskip("cql2")
 pa = pytest.importorskip("pyarrow")
 
 from mlstac_hf import CollectionWarning, MissingExtraError, UnknownNameError  # noqa: E402 - skipped without cql2
-from mlstac_hf._reading._filter import (  # noqa: E402 - as above
+from mlstac_hf._conditions._filter import (  # noqa: E402 - as above
     cast_columns,
     check_types,
     columns_of,
@@ -747,7 +747,7 @@ def test_hostile_texts_are_refused_and_end_no_process():
     }
     code = (
         "import json, sys, threading\n"
-        "from mlstac_hf._reading._filter import parse_filter\n"
+        "from mlstac_hf._conditions._filter import parse_filter\n"
         "hostile, allowed = json.load(sys.stdin)\n"
         "def run():\n"
         "    for name, text in hostile.items():\n"
@@ -861,7 +861,7 @@ def test_missing_packages_are_named(missing, table, monkeypatch):
 
 def test_nothing_is_imported_before_it_is_needed():
     code = (
-        "import sys; import mlstac_hf._reading._filter as f; f.parse_filter({'op': 'isNull', 'args': [1]}); "
+        "import sys; import mlstac_hf._conditions._filter as f; f.parse_filter({'op': 'isNull', 'args': [1]}); "
         "assert not {'cql2', 'pyarrow'} & set(sys.modules), 'imported'"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

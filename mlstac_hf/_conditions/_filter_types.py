@@ -14,9 +14,9 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+from mlstac_hf._conditions._filter_columns import describe, find_column, import_arrow, kind_of, plain, prefix
+from mlstac_hf._conditions._filter_text import shown
 from mlstac_hf._errors import warn
-from mlstac_hf._reading._filter_columns import describe, find_column, import_arrow, kind_of, plain, prefix
-from mlstac_hf._reading._filter_text import shown
 from mlstac_hf._spec import format_datetime, parse_datetime
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlstac_hf._reading._time import parse_interval, within
+from mlstac_hf._conditions._time import parse_interval, within
 
 MICROSECOND = timedelta(microseconds=1)
 naive = datetime.fromisoformat

@@ -20,7 +20,7 @@ from hypothesis import given  # noqa: E402 - skipped without the three
 from hypothesis import strategies as st  # noqa: E402 - as above
 
 from mlstac_hf import UnknownNameError  # noqa: E402 - as above
-from mlstac_hf._reading._filter import matching, parse_filter  # noqa: E402 - as above
+from mlstac_hf._conditions._filter import matching, parse_filter  # noqa: E402 - as above
 
 COLUMNS = {
     "i": st.integers(-4, 4),

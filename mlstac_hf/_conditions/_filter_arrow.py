@@ -17,8 +17,8 @@ from typing import Any
 
 import numpy as np
 
-from mlstac_hf._reading._filter_columns import import_arrow
-from mlstac_hf._reading._filter_types import by_value
+from mlstac_hf._conditions._filter_columns import import_arrow
+from mlstac_hf._conditions._filter_types import by_value
 
 COMPARISONS = {
     "=": "equal",

@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mlstac_hf._reading._filter_columns import find_column
-from mlstac_hf._reading._filter_text import DEEPEST, LONGEST, read_text, shown
-from mlstac_hf._reading._filter_types import Types, cast_columns, check_types, type_name
-from mlstac_hf._reading._filter_values import Evaluation
+from mlstac_hf._conditions._filter_columns import find_column
+from mlstac_hf._conditions._filter_text import DEEPEST, LONGEST, read_text, shown
+from mlstac_hf._conditions._filter_types import Types, cast_columns, check_types, type_name
+from mlstac_hf._conditions._filter_values import Evaluation
 from mlstac_hf._spec import parse_datetime
 
 if TYPE_CHECKING:

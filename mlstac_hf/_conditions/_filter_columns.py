@@ -9,8 +9,8 @@ from __future__ import annotations
 import difflib
 from typing import TYPE_CHECKING, Any
 
+from mlstac_hf._conditions._filter_text import NEEDED, shown
 from mlstac_hf._errors import MissingExtraError, UnknownNameError
-from mlstac_hf._reading._filter_text import NEEDED, shown
 
 if TYPE_CHECKING:
     import pyarrow as pa

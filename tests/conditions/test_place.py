@@ -16,8 +16,10 @@ from mlstac_hf import MissingExtraError
 shapely = pytest.importorskip("shapely")
 pytest.importorskip("pyproj")
 
-from mlstac_hf._reading import _place as place_module  # noqa: E402 - after the check for shapely
-from mlstac_hf._reading._place import area_of, footprints, meets, parse_bbox, points, shapes  # noqa: E402 - as above
+from mlstac_hf._conditions import _footprints as footprints_module  # noqa: E402 - after the check for shapely
+from mlstac_hf._conditions._footprints import footprints  # noqa: E402 - as above
+from mlstac_hf._conditions._geometries import points, shapes  # noqa: E402 - as above
+from mlstac_hf._conditions._place import area_of, meets, parse_bbox  # noqa: E402 - as above
 
 WORLD = (-180, -90, 180, 90)
 POINT = {"type": "Point", "coordinates": [8.55, 47.37]}
@@ -395,7 +397,7 @@ def test_the_way_through_more_points_equals_the_plain_one(monkeypatch):
     rasters = [RASTERS[name] for name in RASTERS if name != "degrees"]
     crs, geotransforms, sizes = map(list, zip(*rasters, strict=True))
     plain = footprints(crs, np.array(geotransforms, float), np.array(sizes))
-    monkeypatch.setattr(place_module, "_STEEP", 0.001)
+    monkeypatch.setattr(footprints_module, "_STEEP", 0.001)
     finer = footprints(crs, np.array(geotransforms, float), np.array(sizes))
     for coarse, fine in zip(plain, finer, strict=True):
         assert len(shapely.get_coordinates(fine)) > len(shapely.get_coordinates(coarse))
@@ -403,7 +405,7 @@ def test_the_way_through_more_points_equals_the_plain_one(monkeypatch):
 
 
 def test_many_footprints_at_once_are_those_of_each_alone(monkeypatch):
-    monkeypatch.setattr(place_module, "_CHUNK", 4)
+    monkeypatch.setattr(footprints_module, "_CHUNK", 4)
     polar = ("EPSG:3413", (-7e4, 1000, 0, 5e4, 0, -1000), (100, 100))
     over = ("EPSG:32601", (110_000, 100, 0, 110_000, 0, -100), (1000, 1500))
     rasters = [
@@ -582,7 +584,7 @@ def test_what_a_geometry_column_should_not_hold_is_none(value):
 
 NESTED = """
 import struct
-from mlstac_hf._reading._place import shapes
+from mlstac_hf._conditions._geometries import shapes
 deep = [start * 30_000 for start in ("GEOMETRYCOLLECTION(", "MULTIPOLYGON(GEOMETRYCOLLECTION(", "CURVEPOLYGON(")]
 deep += ['{"type": "GeometryCollection", "geometries": [' * 20_000]
 for order in "<>":

@@ -18,10 +18,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mlstac_hf._reading._filter_arrow import ARITHMETIC, COMPARISONS, INT64, compare, compute, fold, is_in, like
-from mlstac_hf._reading._filter_columns import describe, find_column, import_arrow, kind_of, plain, prefix
-from mlstac_hf._reading._filter_text import shown
-from mlstac_hf._reading._filter_types import can_cast, cast, type_name
+from mlstac_hf._conditions._filter_arrow import ARITHMETIC, COMPARISONS, INT64, compare, compute, fold, is_in, like
+from mlstac_hf._conditions._filter_columns import describe, find_column, import_arrow, kind_of, plain, prefix
+from mlstac_hf._conditions._filter_text import shown
+from mlstac_hf._conditions._filter_types import can_cast, cast, type_name
 from mlstac_hf._spec import parse_datetime
 
 if TYPE_CHECKING:

@@ -1,0 +1,45 @@
+"""Arguments that entry points share, checked before anything is opened.
+
+Owns: those that choose no samples. Leaves to others: those that do (`_selection`).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from typing import Any, Literal
+
+OnError = Literal["raise", "skip"]
+
+
+def check_on_error(on_error: object) -> None:
+    """Refuse what is neither `raise` nor `skip`."""
+    if on_error not in ("raise", "skip"):
+        raise ValueError(f'expected on_error to be "raise" or "skip", got {on_error!r}')
+
+
+def check_columns(columns: Any) -> tuple[str, ...] | None:
+    """The columns to read, as a tuple; None for all.
+
+    Raises:
+        ValueError: none is named.
+        TypeError: they are no names.
+    """
+    if columns is None:
+        return None
+    names = [columns] if isinstance(columns, str) else list(columns) if isinstance(columns, Iterable) else [columns]
+    if not all(isinstance(name, str) for name in names):
+        raise TypeError(f'expected columns to be names of columns, such as ["input"], got {columns!r}')
+    if not names:
+        raise ValueError("expected columns to name at least one column, got none")
+    return tuple(names)
+
+
+def check_folder(folder: Any, argument: str) -> None:
+    """Refuse what is no path.
+
+    Raises:
+        TypeError: it is not; the message names the argument.
+    """
+    if folder is not None and not isinstance(folder, str | os.PathLike):
+        raise TypeError(f"expected {argument} to be a path, got {folder!r}")
