@@ -240,6 +240,7 @@ def test_a_batch_of_samples(tmp_path):
 
 @pytest.mark.parametrize("layout", ["samples", "container"])
 def test_what_load_gives(tmp_path, layout):
+    pytest.importorskip("cql2")
     first = Collection(id="bare")
     mlstac_hf.write(samples(6), tmp_path / "first", first)
     split = mlstac_hf.load(tmp_path / "first", "numpy", filter="orbit > 1")
