@@ -24,6 +24,7 @@ from mlstac_hf._resplit import resplit
 from mlstac_hf._spec import Annotations, Band, Catalog, Collection, bands_of
 from mlstac_hf._validate import Finding, Report, validate
 from mlstac_hf._version import __version__
+from mlstac_hf._write import Sample, write
 
 __all__ = [
     "Annotations",
@@ -43,6 +44,7 @@ __all__ = [
     "MissingSampleError",
     "Payload",
     "Report",
+    "Sample",
     "SampleError",
     "SchemaMismatchError",
     "Split",
@@ -59,4 +61,5 @@ __all__ = [
     "register_decoder",
     "resplit",
     "validate",
+    "write",
 ]

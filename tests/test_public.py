@@ -41,6 +41,7 @@ def test_public_names_are_pinned():
         "MissingSampleError",
         "Payload",
         "Report",
+        "Sample",
         "SampleError",
         "SchemaMismatchError",
         "Split",
@@ -57,6 +58,7 @@ def test_public_names_are_pinned():
         "register_decoder",
         "resplit",
         "validate",
+        "write",
     ]
 
 

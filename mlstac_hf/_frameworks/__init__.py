@@ -1,10 +1,11 @@
 """Arrays handed over to a framework, in their stored dtype and without a copy where that is possible.
 
 Owns: the names of the frameworks and what each module of this room offers. One module a framework, each
-with the same two functions, imported at first use:
+with the same three functions, imported at first use:
 
     check()                    the framework is installed and can run here
     from_numpy(array, device)  the same values as its tensor, never others
+    to_numpy(tensor)           the way back, in the tensor's own dtype
 
 What a framework cannot hold is widened (paddle: uint16, uint32), refused by UnsupportedDtypeError, or, in
 jax without x64, narrowed where every value fits.
@@ -44,6 +45,38 @@ class Framework(Protocol):
 
     def from_numpy(self, array: Array, device: str = "cpu") -> Any:
         """Hand `array` over; the caller no longer writes to it."""
+
+    def to_numpy(self, tensor: Any) -> Array:
+        """The values of a tensor in its own dtype, as a view where that is possible.
+
+        Raises:
+            UnsupportedDtypeError: no array holds such values.
+        """
+
+
+_ROOTS = {
+    "torch": "torch",
+    "tensorflow": "tensorflow",
+    "jax": "jax",
+    "jaxlib": "jax",
+    "paddle": "paddle",
+}
+"""Framework by the package that its tensors are classes of."""
+
+
+def to_numpy(value: Any) -> Array:
+    """The values of a tensor of any framework, or of anything numpy understands, in their own dtype.
+
+    The framework is told by the value's class; one that is not imported already has no tensors.
+
+    Raises:
+        UnsupportedDtypeError: no array holds such values.
+        ValueError: numpy makes nothing of it, such as lists of different lengths.
+        TypeError: a masked array, whose mask would be lost.
+    """
+    roots = (kind.__module__.partition(".")[0] for kind in type(value).__mro__)
+    name = next((_ROOTS[root] for root in roots if root in _ROOTS), "numpy")
+    return framework(name).to_numpy(value)
 
 
 @cache

@@ -46,3 +46,8 @@ def _narrowed(array: Array) -> Array:
         f"jax has no {array.dtype.name} unless jax_enable_x64 is set, and {fault}. "
         'Call jax.config.update("jax_enable_x64", True) first, or read with framework="numpy".'
     )
+
+
+def to_numpy(tensor: jax.Array) -> Array:
+    """The values in their own dtype."""
+    return np.asarray(tensor)

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import numpy as np
+
 from mlstac_hf._formats import Array
 
 
@@ -14,3 +18,14 @@ def from_numpy(array: Array, device: str = "cpu") -> Array:
     if device != "cpu":
         raise ValueError(f"numpy arrays live on the cpu, got device={device!r}")
     return array
+
+
+def to_numpy(value: Any) -> Array:
+    """`value` itself, or what numpy makes of a scalar, a list, or anything that knows how to become an array.
+
+    Raises:
+        TypeError: a masked array, whose mask would be lost.
+    """
+    if isinstance(value, np.ma.MaskedArray):
+        raise TypeError("found a masked array, whose mask would be lost; fill it first, with array.filled(value)")
+    return np.asarray(value)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mlstac_hf._errors import MLSTACError, UnsupportedDtypeError
-from mlstac_hf._formats import Array, is_exotic
+from mlstac_hf._formats import Array, dtype_of, is_exotic
 from mlstac_hf._frameworks._views import require, viewable
 
 if TYPE_CHECKING:
@@ -52,3 +52,13 @@ def from_numpy(array: Array, device: str = "cpu") -> paddle.Tensor:
         plain = viewable(array.astype(_WIDENED.get(name, name), copy=False))
         tensor = paddle.utils.dlpack.from_dlpack(plain.__dlpack__()) if plain.size else paddle.to_tensor(plain)
     return tensor if device == "cpu" else tensor.to(device)
+
+
+def to_numpy(tensor: paddle.Tensor) -> Array:
+    """The values in their own dtype."""
+    name = str(tensor.dtype).rpartition(".")[2]
+    if name == "bfloat16":  # whose bits paddle hands over as uint16
+        return np.asarray(tensor.numpy()).view(dtype_of(name))
+    if name in _EXOTIC:
+        return np.asarray(tensor.view("uint8").numpy()).view(dtype_of(name))
+    return np.asarray(tensor.numpy())

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from mlstac_hf._errors import UnsupportedDtypeError
 from mlstac_hf._formats import Array, is_exotic
@@ -35,3 +37,14 @@ def from_numpy(array: Array, device: str = "cpu") -> tf.Tensor:
         return tensor
     with tf.device(device):
         return tf.identity(tensor)
+
+
+def to_numpy(tensor: Any) -> Array:
+    """The tensor's values in its own dtype; texts as an array of bytes objects.
+
+    Raises:
+        UnsupportedDtypeError: it is ragged, sparse, or only a symbol of a graph.
+    """
+    if not hasattr(tensor, "numpy") or hasattr(tensor, "flat_values"):
+        raise UnsupportedDtypeError(f"found a {type(tensor).__name__} of tensorflow, expected an eager tensor")
+    return np.asarray(tensor.numpy())

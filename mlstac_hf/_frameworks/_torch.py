@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mlstac_hf._errors import UnsupportedDtypeError
-from mlstac_hf._formats import Array, is_exotic
+from mlstac_hf._formats import Array, dtype_of, is_exotic
 from mlstac_hf._frameworks._views import require, viewable
 
 if TYPE_CHECKING:
@@ -32,3 +32,26 @@ def from_numpy(array: Array, device: str = "cpu") -> torch.Tensor:
     else:
         tensor = torch.from_numpy(viewable(array))
     return tensor if device == "cpu" else tensor.to(device)
+
+
+def to_numpy(tensor: torch.Tensor) -> Array:
+    """The tensor's values in its own dtype: a view where it lies on the cpu, else a copy.
+
+    Raises:
+        UnsupportedDtypeError: a dtype or layout that no array has, such as quantized or sparse ones.
+    """
+    import torch
+
+    plain = tensor.detach().resolve_conj().resolve_neg()
+    name = str(plain.dtype).removeprefix("torch.")
+    if plain.layout != torch.strided or plain.is_quantized:
+        raise UnsupportedDtypeError(f"found a torch tensor that is sparse or quantized ({plain.layout}, {name})")
+    try:
+        dtype = dtype_of(name)
+    except TypeError:
+        raise UnsupportedDtypeError(f"found a torch tensor of dtype {name}, which no array has") from None
+    plain = plain.cpu()
+    if not is_exotic(dtype):
+        return np.asarray(plain.numpy())
+    bits = plain.contiguous().view(torch.uint8 if dtype.itemsize == 1 else torch.int16)
+    return np.asarray(bits.numpy().view(dtype))

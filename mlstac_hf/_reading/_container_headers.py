@@ -29,6 +29,7 @@ def open_containers(
     table: MetadataTable | None,
     view: View,
     sizes: Mapping[str, int],
+    task: tuple[str, ...] = (),
 ) -> ContainerFolder:
     """The datapoints of containers, in order.
 
@@ -39,6 +40,7 @@ def open_containers(
         table: `metadata.parquet`, where there is one.
         view: what of each sample is handed out.
         sizes: by file name, the size the collection claims; a difference is warned of.
+        task: the collection's tasks.
 
     Raises:
         CorruptSampleError: a container whose header cannot be read.
@@ -56,7 +58,9 @@ def open_containers(
         rows += found
     if table is not None:
         _compare(split, rows, table)
-    return ContainerFolder(split=split, store=store, rows=rows, table=table, view=view, version="\0".join(versions))
+    return ContainerFolder(
+        split=split, store=store, rows=rows, table=table, view=view, task=task, version="\0".join(versions)
+    )
 
 
 def _read_header(store: Store, file: str) -> tuple[Entry, list[Row]]:

@@ -21,6 +21,7 @@ from tqdm.auto import tqdm
 
 from mlstac_hf._errors import CorruptSampleError, SchemaMismatchError
 from mlstac_hf._formats import (
+    RASTER,
     HeaderError,
     Payload,
     TensorSlice,
@@ -32,7 +33,7 @@ from mlstac_hf._reading._metadata_table import MetadataTable
 from mlstac_hf._reading._payload_columns import read_columns
 from mlstac_hf._reading._source import Sample, SampleHead, Targets
 from mlstac_hf._reading._view import UNPADDED, View, ViewError, moved
-from mlstac_hf._spec import TENSOR_NAMES, parse_crs, parse_datetime, parse_geotransform
+from mlstac_hf._spec import TENSOR_NAMES, parse_crs, parse_datetime, parse_geotransform, text_columns
 from mlstac_hf._stores import LocalStore, Store
 
 _CONNECTIONS = 16
@@ -63,6 +64,7 @@ class ContainerFolder:
         rows: the datapoints.
         table: `metadata.parquet`, where there is one.
         view: what of each sample is handed out.
+        task: the collection's tasks, which say where text stands for a tensor.
         version: of the files, for `fingerprint`.
     """
 
@@ -71,6 +73,7 @@ class ContainerFolder:
     rows: Sequence[Row]
     view: View
     table: MetadataTable | None = None
+    task: tuple[str, ...] = ()
     version: str = ""
     whole: tuple[int, int | None] | None = None
     """Datapoints and bytes of the split, where not all of its containers were opened."""
@@ -131,9 +134,11 @@ class ContainerFolder:
         """See `Source.read`; of a raster only the planes and the window asked for are decoded."""
         payload = self._last.pop(index, None) or self._payload(index)
         head = self._described(index, payload)
-        shown = {name: head.pieces[name] for name in head.columns if columns is None or name in columns}
+        wanted = [name for name in head.columns if columns is None or name in columns]
+        shown = {name: head.pieces[name] for name in wanted if name not in head.texts}
         try:
-            return Sample({**read_columns(payload, shown, into or {})}, head)
+            arrays = read_columns(payload, shown, into or {})
+            return Sample({name: head.texts[name] if name in head.texts else arrays[name] for name in wanted}, head)
         except HeaderError as error:
             raise self._corrupt(index, error) from None
 
@@ -223,14 +228,17 @@ class ContainerFolder:
         own = {"crs": payload.crs, "geotransform": transform, "id": self.rows[index].name}
         layers = (payload.metadata, self._values(index), own)  # what a later one knows wins
         stored = {key: str(value) for layer in layers for key, value in layer.items() if value is not None}
+        sizes = {name: math.prod(form.shape) for name, form in payload.tensors.items()}
+        texts = {} if RASTER in sizes else text_columns(payload.metadata, sizes, self.task)
+        forms = {name: form for name, form in payload.tensors.items() if name not in texts}
         try:
-            pieces = self.view.pieces(payload.tensors, stored.get(UNPADDED))
+            pieces = self.view.pieces(forms, stored.get(UNPADDED), texts)
         except ViewError as error:
             raise SchemaMismatchError(f"{self.place(index)}: {error}.") from None
         tensors = {name: _slice(payload.tensors[piece.stored].dtype, piece.shape) for name, piece in pieces.items()}
-        known = [name for name in TENSOR_NAMES if name in tensors]
+        known = [name for name in TENSOR_NAMES if name in tensors or name in texts]
         columns = (*known, *(name for name in tensors if name not in TENSOR_NAMES))
-        return SampleHead(tensors, {}, columns, stored, pieces)
+        return SampleHead(tensors, texts, columns, stored, pieces)
 
 
 def _slice(dtype: np.dtype[Any], shape: tuple[int, ...]) -> TensorSlice:

@@ -6,8 +6,8 @@ Owns: which files, in which order. Leaves to others: what is in them (`_containe
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 from urllib.parse import unquote, urlsplit
 
@@ -30,6 +30,10 @@ class Wanted:
 
     view: View = WHOLE
     """What of each sample is handed out."""
+    task: tuple[str, ...] = ()
+    """The collection's tasks, which say where text stands for a tensor."""
+    types: Mapping[str, str] = field(default_factory=dict)
+    """Arrow types of the publisher's own keys that are no text, as the collection declares."""
     time_column: str | None = None
     """The column of `metadata.parquet` that the collection declares to hold the time of a sample."""
     files: Callable[[MetadataTable], Collection[str] | None] | None = None
@@ -124,7 +128,7 @@ def _opened(store: Store, files: Sequence[str], table: str, catalog: Catalog, wa
     sizes = {_name(file.href): file.nbytes for file in catalog.data_files if file.nbytes is not None}
     needed = wanted.files(rows) if wanted.files is not None and rows is not None else None
     chosen = [file for file in files if needed is None or _name(file) in needed]
-    found = open_containers(catalog.name, store, chosen, table=rows, view=wanted.view, sizes=sizes)
+    found = open_containers(catalog.name, store, chosen, table=rows, view=wanted.view, sizes=sizes, task=wanted.task)
     if rows is None or len(chosen) == len(files):
         return found
     return replace(found, whole=(len(rows), rows.nbytes))

@@ -44,6 +44,8 @@ from mlstac_hf._stores import Entry, LocalStore, Store
 Result = TypeVar("Result")
 Answer = TypeVar("Answer")
 
+_KINDS = {"int64": "int64", "double": "float64", "bool": "bool"}
+"""The kind of a column by the Arrow type that a collection declares."""
 _CONNECTIONS = 16
 _WINDOW = 256
 """Samples asked for at once; as many missing in a row are taken for the end."""
@@ -67,6 +69,7 @@ class SampleFolder:
         names: file names in order.
         task: the collection's tasks, which say where text stands for a tensor.
         view: what of each sample is handed out.
+        types: of the publisher's own keys that are no text, as the collection declares; names of Arrow types.
         versions: by file name, where the store could list them.
         typical_nbytes: size of one of the files, where the store could only be asked.
     """
@@ -77,6 +80,7 @@ class SampleFolder:
     names: Names
     task: tuple[str, ...] = ()
     view: View = WHOLE
+    types: Mapping[str, str] = field(default_factory=dict)
     versions: dict[str, Entry] = field(default_factory=dict, repr=False)
     typical_nbytes: int | None = None
 
@@ -119,19 +123,20 @@ class SampleFolder:
 
     def metadata(self, index: int, head: SampleHead) -> dict[str, object]:
         """The typed metadata of a sample whose header is at hand; see `typed_metadata`."""
-        facts: dict[str, Any] = typed_metadata(head.raw, head.texts, self.name(index))
+        facts: dict[str, Any] = typed_metadata(head.raw, head.texts, self.name(index), self.types)
         facts["geotransform"] = moved(facts["geotransform"], head.origin)
         return facts
 
     def keys(self, head: SampleHead) -> dict[str, str]:
-        """See `Source.keys`; in this layout all are text."""
-        return dict.fromkeys(user_keys(head.raw, head.texts), "string")
+        """See `Source.keys`; in this layout all are text but those that the collection declares otherwise."""
+        return {key: _KINDS.get(self.types.get(key, ""), "string") for key in user_keys(head.raw, head.texts)}
 
     def fingerprint(self) -> str:
         """Changes when a file is added, removed or changed. Asks a server about each file, reads none."""
         if self.versions:
             names = map(self.names.__getitem__, range(len(self)))
-            return _digest((name, self.versions[name].version) for name in names)
+            typed = sorted(self.types.items())
+            return _digest((*typed, *((name, self.versions[name].version) for name in names)))
         return self.fingerprint_of(range(len(self)))
 
     def fingerprint_of(self, indices: Sequence[int]) -> str:

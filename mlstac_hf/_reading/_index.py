@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
@@ -32,13 +32,13 @@ from mlstac_hf._errors import (
 )
 from mlstac_hf._reading._containers import ContainerFolder
 from mlstac_hf._reading._folder import SampleFolder
-from mlstac_hf._reading._metadata_table import MetadataTable
+from mlstac_hf._reading._metadata_table import FOOTPRINT, MetadataTable
 from mlstac_hf._reading._notes import Notes
 from mlstac_hf._reading._source import SampleHead, Source
 from mlstac_hf._spec import TENSOR_NAMES
 from mlstac_hf._version import __version__
 
-FOOTPRINTS = ("geometry", "footprint", "bbox")
+FOOTPRINTS = (FOOTPRINT, "geometry", "footprint", "bbox")
 """Columns of `metadata.parquet` known to hold footprints, in WGS84; of those that know a sample the first wins."""
 CENTRES = ("proj_centroid", "centroid", "stac:centroid")
 """Columns known to hold centres, as WKT in WGS84."""
@@ -207,7 +207,8 @@ def _scanned(source: Source, digest: str, skip: bool, cache_dir: str | Path | No
         with suppress(pa.ArrowException, OSError, ValueError):  # damaged: look again
             return pq.read_table(io.BytesIO(kept))
     faults: list[str] = []
-    table = _table(list(_rows(source, skip, faults)))
+    types = source.types if isinstance(source, SampleFolder) else {}
+    table = _table(list(_rows(source, skip, faults)), types)
     if faults:
         warn_skipped(faults)
         return table
@@ -264,12 +265,14 @@ def _size(head: SampleHead) -> tuple[int, int]:
     return 0, 0
 
 
-def _table(rows: Sequence[dict[str, Any]]) -> Any:
-    """Metadata of samples as an Arrow table; keys of the publisher's are text."""
+def _table(rows: Sequence[dict[str, Any]], types: Mapping[str, str]) -> Any:
+    """Metadata of samples as an Arrow table; keys of the publisher's are text where `types` says nothing."""
     import pyarrow as pa
 
     moment = pa.timestamp("us", "UTC")
+    known = {"int64": pa.int64(), "double": pa.float64(), "bool": pa.bool_()}
     kinds = {
+        **{key: known[kind] for key, kind in types.items() if kind in known},
         "id": pa.string(),
         "crs": pa.string(),
         "geotransform": pa.list_(pa.float64()),

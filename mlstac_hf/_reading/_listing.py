@@ -5,7 +5,7 @@ Owns: names, gaps, strays and doubles. Leaves to others: what is in the files (`
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from mlstac_hf._errors import warn
 from mlstac_hf._reading._folder import SampleFolder
@@ -40,6 +40,7 @@ def list_samples(
     task: tuple[str, ...],
     claimed: int | str | None,
     view: View,
+    types: Mapping[str, str],
 ) -> SampleFolder | None:
     """The samples among the files of a folder, in order; None where there are none.
 
@@ -79,6 +80,7 @@ def list_samples(
         names=[entry.name for entry in ordered],
         task=task,
         view=view,
+        types=types,
         versions={entry.name: entry for entry in ordered},
     )
 

@@ -20,6 +20,8 @@ from mlstac_hf._errors import MissingExtraError
 
 PLUMBING = frozenset({"datapoint_id", "begin", "length", "metadata_length", "url", "split"})
 """Columns that say where bytes lie; not shown to users."""
+FOOTPRINT = "mlhf:footprint"
+"""The column in which this package writes where a datapoint lies, as WKT in longitude and latitude; not shown."""
 TIME_COLUMNS = ("start_datetime", "datetime", "s2_date")
 """Columns known to hold the time of a datapoint; the first that is there wins, unless the collection declares one."""
 
@@ -65,7 +67,7 @@ class MetadataTable:
         return {
             field.name: _kind(field.type)
             for field in sorted(self._table.schema, key=_name)
-            if field.name not in PLUMBING
+            if field.name not in PLUMBING and field.name != FOOTPRINT
         }
 
     @cached_property
@@ -156,7 +158,7 @@ def _plain(value: Any) -> Any:
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return None
     if isinstance(value, datetime | date):
-        return value.isoformat()
+        return value.isoformat().replace("+00:00", "Z")
     if isinstance(value, bytes):
         return value.hex()
     if isinstance(value, list | dict):

@@ -31,7 +31,7 @@ from mlstac_hf._reading._listing import NumberedNames, list_samples
 from mlstac_hf._reading._selected import Selected
 from mlstac_hf._reading._source import Source
 from mlstac_hf._reading._split_files import SplitFile, read_split_files
-from mlstac_hf._reading._view import View, view_of
+from mlstac_hf._reading._view import view_of
 from mlstac_hf._spec import SUFFIXES, Catalog, Collection, encode_name
 from mlstac_hf._stores import Access, Store, open_address, open_link
 
@@ -228,21 +228,22 @@ def open_part(collection: Collection, split: str, wanted: Wanted | None = None) 
     origin = origin_of(collection)
     catalog = origin.catalogs[split]
     wanted = wanted or Wanted(view=view_of(collection), time_column=collection.annotations.time_column)
-    looked, task = [], tuple(collection.task)
+    wanted = replace(wanted, task=tuple(collection.task), types=collection.annotations.types or {})
+    looked = []
     for folder in _FOLDERS.get(split, (split,)):
         looked.append(f"{origin.store.url.rstrip('/')}/{folder}/")
-        found = _beside(origin.store, folder, catalog, task, wanted)
+        found = _beside(origin.store, folder, catalog, wanted)
         if found is not None:
             return found
     if catalog.data_files:
         return linked_containers(catalog, origin.store, origin.access, wanted, looked)
     if catalog.n_items == 0:
-        return SampleFolder(split=split, store=origin.store, prefix=f"{split}/", names=[], task=task)
+        return SampleFolder(split=split, store=origin.store, prefix=f"{split}/", names=[], task=wanted.task)
     if catalog.link:  # opened, and judged, only now that it is needed
         try:
             store = open_link(catalog.link, origin.store, origin.access)
             looked.append(store.url)
-            found = _samples_in(store, "", catalog, task, wanted.view)
+            found = _samples_in(store, "", catalog, wanted)
         except (LinkRefusedError, StoreError) as error:
             raise type(error)(f"no samples of split {split!r} found in {' or '.join(looked)}, and {error}") from None
         if found is not None:
@@ -253,28 +254,35 @@ def open_part(collection: Collection, split: str, wanted: Wanted | None = None) 
     )
 
 
-def _beside(store: Store, folder: str, catalog: Catalog, task: tuple[str, ...], wanted: Wanted) -> Source | None:
+def _beside(store: Store, folder: str, catalog: Catalog, wanted: Wanted) -> Source | None:
     """The samples of a split in a folder beside `main.json`, in either layout."""
     if not catalog.data_files:
-        found = _samples_in(store, f"{folder}/", catalog, task, wanted.view)
+        found = _samples_in(store, f"{folder}/", catalog, wanted)
         if found is not None:
             return found
     return find_containers(store, folder, catalog, wanted)
 
 
-def _samples_in(store: Store, prefix: str, catalog: Catalog, task: tuple[str, ...], view: View) -> SampleFolder | None:
+def _samples_in(store: Store, prefix: str, catalog: Catalog, wanted: Wanted) -> SampleFolder | None:
     try:
         entries = store.list(prefix.rstrip("/"))
     except FileNotFoundError:
         return None
     if entries is not None:
         return list_samples(
-            catalog.name, store, prefix, entries, task=task, view=view, claimed=catalog.misstated or catalog.n_items
+            catalog.name,
+            store,
+            prefix,
+            entries,
+            task=wanted.task,
+            view=wanted.view,
+            types=wanted.types,
+            claimed=catalog.misstated or catalog.n_items,
         )
-    return _numbered(store, prefix, catalog, task, view)
+    return _numbered(store, prefix, catalog, wanted)
 
 
-def _numbered(store: Store, prefix: str, catalog: Catalog, task: tuple[str, ...], view: View) -> SampleFolder | None:
+def _numbered(store: Store, prefix: str, catalog: Catalog, wanted: Wanted) -> SampleFolder | None:
     """The samples of a folder that cannot be listed: as many as `main.json` claims, if any is there."""
     count = catalog.n_items or 1
     for index, suffix in itertools.product(sorted({0, min(1, count - 1), count - 1}), SUFFIXES):
@@ -294,8 +302,9 @@ def _numbered(store: Store, prefix: str, catalog: Catalog, task: tuple[str, ...]
             store=store,
             prefix=prefix,
             names=names,
-            task=task,
-            view=view,
+            task=wanted.task,
+            view=wanted.view,
+            types=wanted.types,
             typical_nbytes=entry.nbytes,
         )
     return None

@@ -10,12 +10,13 @@ from mlstac_hf._spec._metadata import (
     parse_crs,
     parse_datetime,
     parse_geotransform,
+    parse_key,
     text_columns,
     typed_metadata,
     user_keys,
 )
 from mlstac_hf._spec._names import MAX_SAMPLES, PLAIN, SUFFIXES, decode_name, encode_name, split_suffix
-from mlstac_hf._spec._parts import Annotations, Band, Catalog, DataFile, TensorSchema
+from mlstac_hf._spec._parts import Annotations, Band, BandStatistics, Catalog, DataFile, Extent, TensorSchema
 from mlstac_hf._spec._problems import Problem
 from mlstac_hf._spec._publishable import check_publishable
 from mlstac_hf._spec._sensors import SENSORS, Sensor, bands_of, find_sensor
@@ -31,9 +32,11 @@ __all__ = [
     "TENSOR_NAMES",
     "Annotations",
     "Band",
+    "BandStatistics",
     "Catalog",
     "Collection",
     "DataFile",
+    "Extent",
     "Form",
     "Geotransform",
     "Layout",
@@ -53,6 +56,7 @@ __all__ = [
     "parse_crs",
     "parse_datetime",
     "parse_geotransform",
+    "parse_key",
     "split_suffix",
     "text_columns",
     "typed_metadata",

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import UTC, datetime
 from typing import TypeAlias
 
@@ -111,13 +111,36 @@ def user_keys(raw: Mapping[str, str], texts: Collection[str]) -> dict[str, str]:
     }
 
 
-def typed_metadata(raw: Mapping[str, str], texts: Collection[str], stem: str) -> dict[str, object]:
+def parse_key(text: str, kind: str) -> object:
+    """The value of a publisher's own key that the collection declares to be no text; None where it is none such.
+
+    Args:
+        text: as stored.
+        kind: name of an Arrow type, `int64`, `double` or `bool`; any other leaves the text.
+    """
+    if kind == "bool":
+        return {"true": True, "false": False}.get(text)
+    if kind in _PARSERS:
+        try:
+            return _PARSERS[kind](text) if len(text) <= _LONGEST else None
+        except ValueError:
+            return None
+    return text
+
+
+_PARSERS: dict[str, Callable[[str], object]] = {"int64": int, "double": float}
+
+
+def typed_metadata(
+    raw: Mapping[str, str], texts: Collection[str], stem: str, types: Mapping[str, str] | None = None
+) -> dict[str, object]:
     """One sample's metadata, typed.
 
     Args:
         raw: the strings as stored.
         texts: names of the columns whose text is shown in the sample itself.
         stem: the id to fall back on, the file's name.
+        types: of the publisher's own keys, where the collection declares that they are no text.
 
     Returns:
         `id` (str), `crs` (`AUTHORITY:CODE` or None), `geotransform` (six floats, GDAL order, or None),
@@ -134,5 +157,5 @@ def typed_metadata(raw: Mapping[str, str], texts: Collection[str], stem: str) ->
         "geotransform": None if invented else parse_geotransform(raw.get("geotransform")),
         "start_datetime": start,
         "end_datetime": end,
-        **user_keys(raw, texts),
+        **{key: parse_key(text, (types or {}).get(key, "")) for key, text in user_keys(raw, texts).items()},
     }

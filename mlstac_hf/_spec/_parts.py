@@ -165,7 +165,9 @@ class Annotations(Part):
     class_counts: dict[str, dict[str, int]] | None = Field(default=None, alias="mlhf:class_counts")
     """Elements (segmentation) or samples (classification) by split, then label."""
     checksums: dict[str, str] | None = Field(default=None, alias="mlhf:checksums")
-    """`sha256:<hex>` by path relative to `main.json`."""
+    """`sha256:<hex>` by path relative to `main.json`. In the sample layout `SHA256SUMS` stands for a split's files."""
+    types: dict[str, str] | None = Field(default=None, alias="mlhf:types")
+    """Sample layout: Arrow type (`int64`, `double`, `bool`, `string`) by metadata key, whose values lie as texts."""
 
 
 ANNOTATION_PREFIX = "mlhf:"

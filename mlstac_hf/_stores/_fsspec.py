@@ -83,6 +83,10 @@ class FsspecStore:
         self._call("write", path, self._fs.makedirs, full.rpartition("/")[0], exist_ok=True)
         self._call("write", path, self._fs.pipe_file, full, data)
 
+    def remove(self, path: str) -> None:
+        full = self._full(path)
+        self._call("remove", path, self._fs.rm_file, full)
+
     def _full(self, path: str) -> str:
         parts = (self._root.rstrip("/"), check_relative(path) if path else "")
         return "/".join(part for part in parts if part)

@@ -9,6 +9,7 @@ import errno
 import os
 import secrets
 import stat
+from contextlib import suppress
 from pathlib import Path
 
 from mlstac_hf._errors import LinkRefusedError, StoreError
@@ -17,6 +18,9 @@ from mlstac_hf._stores._store import Entry, check_relative
 _FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK  # or a pipe would keep us waiting
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
 _READABLE = 0o666  # less what the umask takes: others read what is written, if the user lets them
+
+PART = ".part"
+"""Ends the names of files that are being written, which begin with a dot."""
 
 
 class LocalStore:
@@ -136,17 +140,27 @@ class LocalStore:
         try:
             folder = os.path.dirname(target)
             os.makedirs(folder, exist_ok=True)
-            temporary = os.path.join(folder, f".{secrets.token_hex(8)}.part")
+            temporary = os.path.join(folder, f".{secrets.token_hex(8)}{PART}")
             handle = os.open(temporary, _NEW, _READABLE)
             try:
                 with os.fdopen(handle, "wb") as file:
                     file.write(data)
                 os.replace(temporary, target)
             except BaseException:
-                os.unlink(temporary)
+                with suppress(FileNotFoundError):
+                    os.unlink(temporary)
                 raise
         except OSError as error:
             raise _failed("write", self.root, path, error) from error
+
+    def remove(self, path: str) -> None:
+        target = self._locate(path)
+        try:
+            os.unlink(target)
+        except FileNotFoundError:
+            raise FileNotFoundError(path) from None
+        except OSError as error:
+            raise _failed("remove", self.root, path, error) from error
 
 
 def _entry(name: str, status: os.stat_result) -> Entry:

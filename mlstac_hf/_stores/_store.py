@@ -52,6 +52,13 @@ class Store(Protocol):
         """A descriptor of the file where it lies on this machine's disk, for the caller to close; else None."""
 
 
+class WritableStore(Store, Protocol):
+    """A store that whole collections are written to."""
+
+    def remove(self, path: str) -> None:
+        """Remove a file. A FileNotFoundError where there is none."""
+
+
 def check_relative(path: str) -> str:
     """`path`, cleaned; for names that come from files, not from the user.
 

@@ -12,6 +12,7 @@ from mlstac_hf._spec import (
     parse_crs,
     parse_datetime,
     parse_geotransform,
+    parse_key,
     text_columns,
     typed_metadata,
     user_keys,
@@ -173,3 +174,24 @@ def test_an_end_the_publisher_gave_stays_though_the_start_was_invented():
     raw = {"isSTAC": "0", "start_datetime": "1970-01-01T00:00:00", "end_datetime": "2020-05-01T00:00:00"}
     assert typed_metadata(raw, (), "x")["end_datetime"] == datetime(2020, 5, 1, tzinfo=UTC)
     assert typed_metadata(raw, (), "x")["start_datetime"] is None
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "expected"),
+    [
+        ("12", "int64", 12),
+        ("1e-05", "double", 1e-05),
+        ("inf", "double", float("inf")),
+        ("true", "bool", True),
+        ("false", "bool", False),
+        ("1", "bool", None),
+        ("x", "int64", None),
+        ("9" * 5000, "int64", None),
+        ("12", "string", "12"),
+        ("12", "timestamp", "12"),
+    ],
+)
+def test_keys_that_are_declared_to_be_no_text(text, kind, expected):
+    assert parse_key(text, kind) == expected
+    found = typed_metadata({"id": "a", "n": text}, (), "a", {"n": kind})["n"]
+    assert (found, type(found)) == (expected, type(expected))

@@ -1,0 +1,57 @@
+"""Tensors to the bytes of a safetensors file, always the same ones.
+
+Owns: what is written, and in which order. Leaves to others: what a header may say (`_safetensors`), where bytes go. The
+`safetensors` package writes metadata in an order that changes from call to call and knows no float8 of numpy's; it is
+the oracle of our tests. Format: https://github.com/huggingface/safetensors#format
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from mlstac_hf._formats._dtypes import CODES, Array
+from mlstac_hf._formats._safetensors import MAX_HEADER, PREFIX, HeaderError, check_surrogates, short
+
+_CODE_OF = {dtype: code for code, dtype in CODES.items()}
+_ALIGNMENT = 8
+
+
+def storable(dtype: np.dtype[Any]) -> bool:
+    """Whether a safetensors file can hold values of this dtype."""
+    return dtype.newbyteorder("<") in _CODE_OF
+
+
+def save_safetensors(tensors: Mapping[str, Array], metadata: Mapping[str, str]) -> bytes:
+    """The bytes of a file, which depend on nothing but the values.
+
+    Args:
+        tensors: by name; they lie by size of their dtype, then by name, as the `safetensors` package lays them.
+        metadata: texts by key, in the order wanted.
+
+    Raises:
+        HeaderError: a dtype that the format does not have, or texts that are no Unicode or too long for any reader.
+    """
+    check_surrogates(dict(metadata) | dict.fromkeys(tensors, ""))
+    header: dict[str, Any] = {"__metadata__": dict(metadata)} if metadata else {}
+    ordered = sorted(tensors.items(), key=lambda item: (-item[1].dtype.itemsize, item[0]))
+    end = 0
+    for name, array in ordered:
+        code = _CODE_OF.get(array.dtype.newbyteorder("<"))
+        if code is None:
+            raise HeaderError(f"tensor {short(name)}: safetensors has no dtype {array.dtype.name}")
+        header[name] = {"dtype": code, "shape": list(array.shape), "data_offsets": [end, end + array.nbytes]}
+        end += array.nbytes
+    text = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % _ALIGNMENT)
+    if len(text) > MAX_HEADER:
+        raise HeaderError(f"its metadata take {len(text)} bytes, more than the {MAX_HEADER} that readers accept")
+    parts: list[bytes | memoryview] = [len(text).to_bytes(PREFIX, "little"), text]
+    parts += [
+        np.ascontiguousarray(array, array.dtype.newbyteorder("<")).reshape(-1).view(np.uint8).data
+        for _, array in ordered
+    ]
+    return b"".join(parts)

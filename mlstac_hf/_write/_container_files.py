@@ -1,0 +1,230 @@
+"""The container layout: many payloads a file, and a table beside the files.
+
+Owns: when a file is full, its header, the rows of the table. Leaves to others: payloads (`_encode`, `_raster_payload`),
+the order of the work (`_run`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from mlstac_hf._errors import MissingExtraError
+from mlstac_hf._formats import CONTAINER_PREFIX, PREFIX, Array, header_length, parse_header
+from mlstac_hf._reading._metadata_table import FOOTPRINT, PLUMBING
+from mlstac_hf._spec import Catalog, DataFile, format_datetime, parse_datetime
+from mlstac_hf._write._destination import remove_strays
+from mlstac_hf._write._encode import encode
+from mlstac_hf._write._extent import footprints
+from mlstac_hf._write._facts import Totals, facts_of
+from mlstac_hf._write._journal import Journal
+from mlstac_hf._write._plan import Done, Outcome, Plan
+from mlstac_hf._write._raster_payload import encode_raster, stack
+from mlstac_hf._write._sample import Checked
+
+TABLE = "metadata.parquet"
+_STANDARD = ("crs", "geotransform", "start_datetime", "end_datetime")
+
+
+def import_arrow() -> Any:
+    """pyarrow, which writes the table.
+
+    Raises:
+        MissingExtraError: it is not installed.
+    """
+    try:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+    except ImportError:
+        raise MissingExtraError(
+            'layout="container" needs pyarrow, which is not installed. Install it with: '
+            "pip install 'mlstac-hf[geotiff]'"
+        ) from None
+    return pa, pq
+
+
+class ContainerFiles:
+    """Writes a split in the container layout.
+
+    Args:
+        plan: the call.
+        journal: of the split; an entry a container.
+        planes: of the input and of the target, as the splits that are there have them, in rasters.
+    """
+
+    def __init__(self, plan: Plan, journal: Journal, planes: tuple[int, int] | None = None) -> None:
+        import_arrow()
+        self._plan, self._journal, self._planes = plan, journal, planes
+        self._files: list[tuple[str, int, str, int]] = []
+        self._rows: list[dict[str, Any]] = []
+        self._waiting: list[Done] = []
+        self._nbytes = 0
+
+    def resume(self, totals: Totals) -> list[str]:
+        """See `Writer`."""
+        sizes = {}
+        if self._journal.entries:
+            sizes = {entry.name: entry.nbytes for entry in self._plan.store.list(self._plan.split) or ()}
+        for number, entry in enumerate(self._journal.entries):
+            if sizes.get(entry["file"], -1) not in (entry["nbytes"], None):
+                self._journal.keep(number)
+                break
+            for facts in entry["facts"]:
+                totals.add(facts)
+                if self._plan.payload == "geotiff":
+                    shapes = {name: shape for name, (_, shape) in facts["tensors"].items()}
+                    self._planes = (shapes["input"][0], shapes.get("target", [0])[0])
+            self._add(entry["file"], entry["nbytes"], entry["sha256"], entry["rows"])
+        return [row["datapoint_id"] for row in self._rows]
+
+    def _add(self, file: str, nbytes: int, digest: str, rows: Sequence[dict[str, Any]]) -> None:
+        self._files.append((file, nbytes, digest, len(rows)))
+        self._rows += rows
+
+    def prepare(self, sample: Checked, name: str) -> tuple[int, Callable[[], Done]]:
+        """See `Writer`."""
+        taken = sorted(PLUMBING & sample.keys.keys() | {key for key in sample.keys if key.startswith("mlhf:")})
+        if taken:
+            raise ValueError(
+                f'{sample.place}: {", ".join(map(repr, taken))}: expected other names in layout="container", whose '
+                "table has such columns of its own"
+            )
+        if self._plan.payload == "geotiff":
+            return self._prepare_raster(sample, name)
+        data = encode(sample, name, self._plan.task)
+
+        def make() -> Done:
+            header = parse_header(data[PREFIX : PREFIX + header_length(data)], len(data))
+            tensors = {name: tensor.view(memoryview(data)) for name, tensor in header.tensors.items()}
+            return self._done(sample, name, tensors, data)
+
+        return len(data), make
+
+    def _prepare_raster(self, sample: Checked, name: str) -> tuple[int, Callable[[], Done]]:
+        array = stack(sample)
+        planes = (len(sample.tensors["input"]), len(sample.tensors.get("target", ())))
+        if self._planes is not None and self._planes != planes:
+            raise ValueError(
+                f"{sample.place}: expected {self._planes[0]} planes of input and {self._planes[1]} of target, as in "
+                f'the samples before it, found {planes[0]} and {planes[1]}. payload="safetensors" holds such samples'
+            )
+        self._planes = planes
+
+        def make() -> Done:
+            tensors = {"input": array[: planes[0]]} | ({"target": array[planes[0] :]} if planes[1] else {})
+            return self._done(sample, name, tensors, encode_raster(sample, array))
+
+        return 2 * array.nbytes, make
+
+    def _done(self, sample: Checked, name: str, tensors: Mapping[str, Array], payload: bytes) -> Done:
+        own = name if sample.id is None else sample.id
+        row = {
+            "datapoint_id": own,
+            "crs": sample.crs,
+            "geotransform": sample.geotransform,
+            "start_datetime": format_datetime(sample.start),
+            "end_datetime": format_datetime(sample.end),
+            "keys": {k: format_datetime(v) if isinstance(v, datetime) else v for k, v in sample.keys.items()},
+        }
+        facts = facts_of(sample, tensors, self._plan.survey)
+        return Done(own, sample.index, facts, "", len(payload), "", payload, row)
+
+    def settle(self, done: Done) -> None:
+        """See `Writer`."""
+        if self._waiting and self._nbytes + done.nbytes > self._plan.shard_nbytes:
+            self._flush()
+        self._waiting.append(done)
+        self._nbytes += done.nbytes
+
+    def _flush(self) -> None:
+        plan, waiting = self._plan, self._waiting
+        places, begin = {}, 0
+        for done in waiting:
+            places[done.id] = [begin, done.nbytes]
+            begin += done.nbytes
+        header = json.dumps(places).encode()  # to the letter: upstream dumps it again to learn its length
+        file = f"{plan.split}_{len(self._files):04d}.mlstac"
+        data = b"".join(
+            (b"#y", len(header).to_bytes(CONTAINER_PREFIX - 2, "little"), header, *(d.payload for d in waiting))
+        )
+        rows = [
+            {
+                "datapoint_id": done.id,
+                "begin": places[done.id][0],
+                "length": done.nbytes,
+                "metadata_length": len(header),
+                "url": f"{plan.split}/{file}",
+                "split": plan.split,
+                **done.row,
+            }
+            for done in waiting
+        ]
+        facts = [done.facts for done in waiting]
+        self._waiting, self._nbytes = [], 0
+        waiting.clear()
+        digest = hashlib.sha256(data).hexdigest()
+        plan.store.put(f"{plan.split}/{file}", data)
+        self._journal.append({"file": file, "nbytes": len(data), "sha256": digest, "rows": rows, "facts": facts})
+        self._add(file, len(data), digest, rows)
+
+    def finish(self, totals: Totals) -> Outcome:
+        """See `Writer`."""
+        plan = self._plan
+        if self._waiting or not self._files:
+            self._flush()
+        table = table_bytes(self._rows, totals)
+        plan.store.put(f"{plan.split}/{TABLE}", table)
+        remove_strays(plan.store, plan.split, {file for file, *_ in self._files})
+        sums = {f"{plan.split}/{file}": digest for file, _, digest, _ in self._files}
+        sums[f"{plan.split}/{TABLE}"] = hashlib.sha256(table).hexdigest()
+        files = tuple(
+            DataFile(href=f"{plan.split}/{file}", nbytes=nbytes, description=f"{count} samples")
+            for file, nbytes, _, count in self._files
+        )
+        planes = self._planes if plan.payload == "geotiff" else None
+        return Outcome(
+            catalog=Catalog(
+                name=plan.split,
+                n_items=totals.n_items,
+                data_files=files,
+                metadata_file=f"{plan.split}/{TABLE}",
+                metadata_checksum=len(table),  # type: ignore[call-arg] # kept as it is, like all keys of others
+            ),
+            checksums={path: f"sha256:{digest}" for path, digest in sums.items()},
+            target_planes=tuple(range(planes[0], sum(planes))) if planes and planes[1] else None,
+        )
+
+
+def table_bytes(rows: Sequence[Mapping[str, Any]], totals: Totals) -> bytes:
+    """`metadata.parquet`: a row a sample."""
+    pa, pq = import_arrow()
+    moment = pa.timestamp("us", "UTC")
+    kinds = {"bool": pa.bool_(), "int": pa.int64(), "long": pa.int64(), "float": pa.float64(), "time": moment}
+    columns = {
+        "datapoint_id": pa.string(),
+        "begin": pa.int64(),
+        "length": pa.int64(),
+        "metadata_length": pa.int64(),
+        "url": pa.string(),
+        "split": pa.string(),
+        "crs": pa.string(),
+        "geotransform": pa.list_(pa.float64(), 6),
+        "start_datetime": pa.string(),
+        "end_datetime": pa.string(),
+    }
+    arrays = {name: pa.array([row[name] for row in rows], kind) for name, kind in columns.items()}
+    for key, kind in sorted(totals.kinds.items()):
+        values = [row["keys"].get(key) for row in rows]
+        if kind == "time":
+            values = [None if value is None else parse_datetime(value) for value in values]
+        arrays[key] = pa.array(values, pa.null() if kind == "null" else kinds.get(kind, pa.string()))
+    shapes = footprints(totals.places)
+    if shapes is not None:
+        arrays[FOOTPRINT] = pa.array([None if shape is None else shape.wkt for shape in shapes], pa.string())
+    file = io.BytesIO()
+    pq.write_table(pa.table(arrays), file)
+    return file.getvalue()

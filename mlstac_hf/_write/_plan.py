@@ -1,0 +1,136 @@
+"""What one call of `write` is asked to do, and what the writers of both layouts have in common.
+
+Owns: the options of a call, checked, and the seam between the call and the layouts. Leaves to others: the work.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
+
+from mlstac_hf._spec import Catalog, Collection
+from mlstac_hf._stores import WritableStore
+from mlstac_hf._write._facts import Facts, Survey, Totals
+from mlstac_hf._write._sample import Checked
+
+Layout = Literal["samples", "container"]
+PayloadKind = Literal["safetensors", "geotiff"]
+
+TRAIN = "train"
+_SPLIT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}", re.ASCII)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """One call, its options checked.
+
+    Raises:
+        ValueError: an option that means nothing, or does not go with another.
+    """
+
+    store: WritableStore = field(repr=False)
+    collection: Collection = field(repr=False)
+    split: str
+    layout: Layout
+    compress: bool
+    payload: PayloadKind
+    shard_nbytes: int
+    workers: int
+
+    def __post_init__(self) -> None:
+        _check_choice("layout", self.layout, ("samples", "container"))
+        _check_choice("payload", self.payload, ("safetensors", "geotiff"))
+        if not isinstance(self.split, str) or not _SPLIT.fullmatch(self.split):
+            raise ValueError(f"expected split to be a plain name such as 'train', got {self.split!r}")
+        if self.payload == "geotiff" and self.layout != "container":
+            raise ValueError(
+                'payload="geotiff" goes with layout="container"; a file of the sample layout is safetensors'
+            )
+        if self.compress and self.layout == "container":
+            raise ValueError('compress=True goes with layout="samples"; GeoTIFF payloads are always compressed')
+        if self.shard_nbytes < 1 or self.workers < 1:
+            raise ValueError(
+                f"expected shard_nbytes and workers to be 1 or more, got {self.shard_nbytes} and {self.workers}"
+            )
+        if not self.collection.id.strip():
+            raise ValueError("expected the collection to have an id, got none: Collection(id='my-dataset', …)")
+
+    @property
+    def task(self) -> tuple[str, ...]:
+        """The collection's tasks."""
+        return tuple(self.collection.task)
+
+    @property
+    def survey(self) -> Survey:
+        """What is asked of each sample."""
+        return Survey(
+            statistics=self.split == TRAIN,
+            band_axis=self.collection.band_axis,
+            classes=bool(self.collection.labels),
+        )
+
+    def header(self) -> dict[str, Any]:
+        """What must be the same when a broken-off write goes on."""
+        own = {"shard_nbytes": self.shard_nbytes, "payload": self.payload} if self.layout == "container" else {}
+        return {
+            "collection": self.collection.id,
+            "split": self.split,
+            "layout": self.layout,
+            "compress": self.compress,
+            "task": list(self.task),
+            "band_axis": self.collection.band_axis,
+            "labelled": bool(self.collection.labels),
+            **own,
+        }
+
+
+def _check_choice(name: str, value: object, choices: Sequence[str]) -> None:
+    if value not in choices:
+        raise ValueError(f"expected {name} to be {' or '.join(map(repr, choices))}, got {value!r}")
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What a thread made of one sample."""
+
+    id: str
+    index: int
+    facts: Facts
+    file: str
+    """Name of the file that was put; empty where its payload waits for a container."""
+    nbytes: int
+    digest: str
+    payload: bytes = b""
+    row: dict[str, Any] = field(default_factory=dict)
+    """What `metadata.parquet` says of it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What is written of a split, and is to be declared."""
+
+    catalog: Catalog
+    checksums: dict[str, str]
+    target_planes: tuple[int, ...] | None = None
+
+
+class Writer(Protocol):
+    """How the samples of a split are laid out."""
+
+    def resume(self, totals: Totals) -> list[str]:
+        """Count what the journal lists and is really there; the ids of those samples."""
+
+    def prepare(self, sample: Checked, name: str) -> tuple[int, Callable[[], Done]]:
+        """In the caller's thread: copy what is needed of a sample. The rest is done in another.
+
+        Raises:
+            ValueError: the sample does not fit.
+        """
+
+    def settle(self, done: Done) -> None:
+        """In the caller's thread, in order: note what is in place."""
+
+    def finish(self, totals: Totals) -> Outcome:
+        """All samples were settled: write what goes beside them."""

@@ -1,0 +1,111 @@
+"""From samples to a split in place, whatever its layout.
+
+Owns: the order of the work: what is passed over, checked, handed to threads, noted. Leaves to others: how samples are
+laid out (`_sample_files`, `_container_files`), `main.json` (`_main`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
+from typing import Any
+
+from tqdm.auto import tqdm
+
+from mlstac_hf._spec import encode_name
+from mlstac_hf._write._facts import NAMED, Totals, join_kinds, kind_of
+from mlstac_hf._write._items import count_of, items_of
+from mlstac_hf._write._pipeline import in_order
+from mlstac_hf._write._plan import Done, Plan, Writer
+from mlstac_hf._write._sample import Checked, as_mapping, check, id_of, place_of
+
+_HELD = 64 << 20
+"""Bytes of samples under way."""
+
+
+class Uniformity:
+    """What the samples of a split have in common, checked before one is written: ids that differ, keys of one type.
+
+    Args:
+        ids: of the samples that are in place.
+        kinds: of keys, as the samples in place and the splits that are there have them.
+    """
+
+    def __init__(self, ids: list[str], kinds: Mapping[str, str]) -> None:
+        self._ids = {name: index for index, name in enumerate(ids)}
+        self._kinds = dict(kinds)
+
+    def check(self, sample: Checked, name: str) -> None:
+        """One more sample.
+
+        Raises:
+            ValueError: its id was given before, or a key is of another type; the message names the samples.
+        """
+        own = name if sample.id is None else sample.id
+        other = self._ids.setdefault(own, sample.index)
+        if other != sample.index:
+            raise ValueError(
+                f"{place_of(sample.index, own)}: sample {other} has the same id; expected ids that differ in a split"
+            )
+        for key, value in sample.keys.items():
+            kind, known = kind_of(value), self._kinds.get(key, "null")
+            joined = join_kinds(known, kind)
+            if joined is None:
+                raise ValueError(
+                    f"{sample.place}: {key!r}: expected {NAMED[known]}, as in other samples of the collection, found "
+                    f"{NAMED[kind]}, {value!r:.80}. A key has one type"
+                )
+            self._kinds[key] = joined
+
+
+def run(samples: Any, plan: Plan, writer: Writer, kinds: Mapping[str, str]) -> Totals:
+    """Write all samples that are not in place.
+
+    Args:
+        samples: as the caller gave them.
+        plan: the call.
+        writer: of its layout.
+        kinds: of the publisher's keys in the splits that are there.
+
+    Raises:
+        ValueError, TypeError: a sample that cannot be written; those before it are in place, and noted.
+    """
+    totals = Totals()
+    ids = writer.resume(totals)
+    joined = {key: join_kinds(kinds.get(key, "null"), kind) or "text" for key, kind in totals.kinds.items()}
+    uniform = Uniformity(ids, {**kinds, **joined})
+    jobs = _jobs(items_of(samples), ids, plan, writer, uniform)
+    bar = tqdm(desc=f"{plan.split}: writing", total=count_of(samples), unit=" samples", disable=None, delay=2)
+    with bar, closing(in_order(jobs, plan.workers, _HELD)) as results:
+        bar.update(len(ids))
+        for done in results:
+            writer.settle(done)
+            totals.add(done.facts)
+            bar.update()
+    return totals
+
+
+def _jobs(
+    items: Iterator[Any], ids: list[str], plan: Plan, writer: Writer, uniform: Uniformity
+) -> Iterator[tuple[int, Callable[[], Done]]]:
+    count = 0
+    for index, item in enumerate(items):
+        count += 1
+        name = encode_name(index)
+        if index < len(ids):
+            given = id_of(as_mapping(item, index), index)
+            if given not in (None, ids[index]) or (given is None and ids[index] != name):
+                raise ValueError(
+                    f"{place_of(index, given)}: expected id {ids[index]!r}, which is in place there: a write of split "
+                    f"{plan.split!r} was broken off, and these are other samples. Pass the same ones in the same "
+                    "order, or remove what is there"
+                )
+            continue
+        sample = check(item, index)
+        uniform.check(sample, name)
+        yield writer.prepare(sample, name)
+    if count < len(ids):
+        raise ValueError(
+            f"expected at least {len(ids)} samples, which are in place from a write of split {plan.split!r} that was "
+            f"broken off; got {count}. Pass the same samples in the same order, or remove what is there"
+        )

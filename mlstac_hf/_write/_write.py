@@ -1,0 +1,160 @@
+"""`write()`: samples of any framework as a split of a collection, in either layout, on any storage.
+
+Owns: the call: what is refused before a byte is written, what is declared when all are. Leaves to others: samples
+(`_items`, `_sample`), the work (`_run`), `main.json` (`_main`).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from typing import Any
+
+from mlstac_hf._reading import open_collection
+from mlstac_hf._spec import Collection
+from mlstac_hf._write._container_files import ContainerFiles
+from mlstac_hf._write._destination import (
+    DISTINCT,
+    JOURNALS,
+    names_of,
+    open_destination,
+    remove_parts,
+    tells_case_apart,
+)
+from mlstac_hf._write._items import count_of
+from mlstac_hf._write._journal import Journal
+from mlstac_hf._write._main import check_joins, declare, declared, kinds_of
+from mlstac_hf._write._plan import Layout, PayloadKind, Plan, Writer
+from mlstac_hf._write._run import run
+from mlstac_hf._write._sample_files import SampleFiles
+
+_SHARD = 100_000_000
+_MOST_WORKERS = 4
+
+
+def write(
+    samples: Iterable[Any],
+    destination: str | os.PathLike[str],
+    collection: Collection,
+    *,
+    split: str = "train",
+    layout: Layout = "samples",
+    compress: bool = False,
+    payload: PayloadKind = "safetensors",
+    storage_options: dict[str, Any] | None = None,
+    workers: int | None = None,
+    shard_nbytes: int = _SHARD,
+) -> Collection:
+    """Write one split of a collection.
+
+    A collection without `main.json`, or whose `main.json` does not declare the split, is not finished: files are put
+    whole, and `main.json` last. The same call again goes on where a broken-off one stopped, with the same result to
+    the byte; it iterates over the samples again and passes over those in place. Dtypes are never changed.
+
+    Args:
+        samples: any iterable of mappings with the keys of `Sample` and keys of your own, of `Sample`s, or of pairs
+            (input, target): a list, a generator, a torch Dataset or DataLoader (batches are taken apart), `tf.data`
+            (not batched), a Hugging Face Dataset, what `mlstac_hf.load()` gives. Arrays are of numpy, torch,
+            tensorflow, jax or paddle, images `(C, H, W)`, series `(T, C, H, W)`; texts are `str`.
+        destination: a folder, or a URL that fsspec knows, such as `s3://bucket/folder`.
+        collection: what is known of all samples; splits are added to those that are there, one call each.
+        split: `train`, `validation`, `test`, or a name of your own.
+        layout: `"samples"`, one safetensors file each, or `"container"`, many in one file and a Parquet table.
+        compress: gzip each file; of layout="samples".
+        payload: `"safetensors"`, or `"geotiff"`: one raster of the planes of input, then of target; of
+            layout="container".
+        storage_options: for the fsspec filesystem of the destination.
+        workers: threads that encode and write; default up to 4.
+        shard_nbytes: containers are closed before they hold more than this in payloads.
+
+    Returns:
+        The collection, opened at the destination, with the split and what was learned of its samples: schema, counts
+        of classes, extent, checksums, and, of `train`, statistics a band.
+
+    Raises:
+        ValueError, TypeError: an option or a sample that cannot be written; the message names the sample. Those
+            before it are in place: mend it and call again.
+        UnsupportedDtypeError: a dtype that no safetensors file or GeoTIFF holds.
+        FileExistsError: the split is declared already, a write with other options was broken off, or the folder holds
+            something else. Nothing is changed.
+        StoreError: the network or disk failed, or another process writes this split.
+        MissingExtraError: pyarrow (containers) or rasterio (geotiff) is not installed.
+
+    Example:
+        >>> import tempfile, numpy as np
+        >>> ponds = Collection(id="ponds", license="CC-BY-4.0", task=["TensorSegmentation"], labels={"water": 1})
+        >>> samples = ({"input": np.full((2, 8, 8), n, "uint16"), "target": np.eye(8, dtype="uint8")} for n in range(3))
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     ponds = write(samples, folder, ponds)
+        >>> ponds.splits["train"].n_items, ponds.annotations.class_counts
+        (3, {'train': {'water': 24}})
+    """
+    store = open_destination(destination, storage_options)
+    plan = Plan(
+        store=store,
+        collection=collection,
+        split=split,
+        layout=layout,
+        compress=compress,
+        payload=payload,
+        shard_nbytes=shard_nbytes,
+        workers=min(_MOST_WORKERS, os.cpu_count() or 1) if workers is None else workers,
+    )
+    known = declared(store)
+    check_joins(plan, known)
+    begun = Journal.exists(store, split)
+    is_declared = known is not None and split in known.splits
+    if not begun:
+        _check_free(plan, is_declared=is_declared)
+        _check_case(plan, count_of(samples))
+    _write_split(samples, plan, known, is_declared=is_declared)
+    return open_collection(destination, storage_options=storage_options)
+
+
+def _write_split(samples: Iterable[Any], plan: Plan, known: Collection | None, *, is_declared: bool) -> None:
+    journal = Journal(plan.store, plan.split, plan.header())
+    try:
+        remove_parts(plan.store, plan.split, JOURNALS, "")
+        if not is_declared:  # else the last call was stopped after its last file
+            writer = _writer(plan, journal, known)
+            kinds = kinds_of((known and known.annotations.types) or {}) if plan.layout == "samples" else {}
+            totals = run(samples, plan, writer, kinds)
+            declare(plan, totals, writer.finish(totals))
+        journal.remove()
+    finally:
+        journal.close()
+
+
+def _writer(plan: Plan, journal: Journal, known: Collection | None) -> Writer:
+    if plan.layout == "samples":
+        return SampleFiles(plan, journal)
+    target = known.annotations.target_planes if known is not None else None
+    planes = (target[0], len(target)) if target and plan.payload == "geotiff" else None
+    return ContainerFiles(plan, journal, planes)
+
+
+def _check_free(plan: Plan, *, is_declared: bool) -> None:
+    """Refuse to write over what is there."""
+    where = f"{plan.store.url.rstrip('/')}/{plan.split}"
+    if is_declared:
+        raise FileExistsError(
+            f"{where}: split {plan.split!r} of collection {plan.collection.id!r} is there already, whole. Choose "
+            "another split or destination, or remove its folder and its entry in main.json to write it anew"
+        )
+    found = sorted(names_of(plan.store, plan.split))
+    if found:
+        raise FileExistsError(
+            f"{where}: expected a folder that is new or empty, or a write of this package to go on with, found "
+            f"{found[0]!r}. Nothing was changed; choose another destination"
+        )
+
+
+def _check_case(plan: Plan, count: int | None) -> None:
+    """Refuse names that a disk does not tell apart, before anything is written."""
+    if plan.layout == "samples" and (count is None or count > DISTINCT) and not tells_case_apart(plan.store):
+        amount = "an unknown number of" if count is None else str(count)
+        raise ValueError(
+            f"{plan.store.url}: this disk takes names that differ in case for one ('000000A' and '000000a'), so the "
+            f"sample layout can hold {DISTINCT} samples there, and {amount} are to be written. Use "
+            'layout="container", or a disk that tells case apart'
+        )
