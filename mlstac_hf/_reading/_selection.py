@@ -23,7 +23,8 @@ from mlstac_hf._reading._folder import SampleFolder
 from mlstac_hf._reading._index import Index, index_of, table_index
 from mlstac_hf._reading._joined import Joined
 from mlstac_hf._reading._metadata_table import MetadataTable
-from mlstac_hf._reading._open import listed_indices, open_part, origin_of, parts_of
+from mlstac_hf._reading._open import open_part
+from mlstac_hf._reading._origin import listed_indices, origin_of, parts_of
 from mlstac_hf._reading._scale import Scale, Scaled, Step, check_scale, declared_steps
 from mlstac_hf._reading._selected import Selected
 from mlstac_hf._reading._size import announce

@@ -22,7 +22,8 @@ from mlstac_hf._formats import Array
 from mlstac_hf._reading._find_containers import Wanted
 from mlstac_hf._reading._index import known_by
 from mlstac_hf._reading._notes import Notes
-from mlstac_hf._reading._open import open_split, origin_of
+from mlstac_hf._reading._open import open_split
+from mlstac_hf._reading._origin import origin_of
 from mlstac_hf._reading._scale import INPUT, Step
 from mlstac_hf._reading._size import announce
 from mlstac_hf._reading._source import Source

@@ -32,7 +32,8 @@ from mlstac_hf._reading._containers import ContainerFolder
 from mlstac_hf._reading._find_containers import Wanted
 from mlstac_hf._reading._folder import SampleFolder
 from mlstac_hf._reading._index import CENTRES, FOOTPRINTS, HeaderIndex, Index, index_of
-from mlstac_hf._reading._open import open_split, origin_of
+from mlstac_hf._reading._open import open_split
+from mlstac_hf._reading._origin import origin_of
 from mlstac_hf._reading._source import Source
 from mlstac_hf._reading._view import WHOLE, view_of
 from mlstac_hf._resplit._asked import TARGET, Asked

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from mlstac_hf._errors import warn
 from mlstac_hf._reading import Address, OnError, PlaneNames, open_collection
-from mlstac_hf._reading._open import origin_of
+from mlstac_hf._reading._origin import origin_of
 from mlstac_hf._reading._split_files import SplitFile, check_destination, check_on_disk, write_split_files
 from mlstac_hf._reading._view import view_of
 from mlstac_hf._resplit._asked import Asked, check_column, check_distance, check_fractions, check_seed, check_splits
