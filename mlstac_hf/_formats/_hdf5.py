@@ -24,9 +24,7 @@ from mlstac_hf._formats._parts import (
     Window,
     check_decoded,
     faults,
-    form_of,
-    part_of,
-    target_of,
+    requested,
 )
 from mlstac_hf._formats._safetensors import HeaderError, short
 
@@ -88,9 +86,7 @@ class Hdf5:
         out: Array | None = None,
     ) -> Array:
         """See `Payload.read`."""
-        form = form_of(self.tensors, name)
-        part = part_of(name, form, planes, window)
-        target = target_of(part, form.dtype, out)
+        part, target = requested(self.tensors, name, planes, window, out)
         if not target.size:
             return target
         planes = part.planes or ()

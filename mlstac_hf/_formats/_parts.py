@@ -114,6 +114,24 @@ def _whole(window: Window) -> Window:
     return row_start, row_stop, col_start, col_stop
 
 
+def requested(
+    tensors: Mapping[str, TensorForm],
+    name: str,
+    planes: Sequence[int] | None,
+    window: Window | None,
+    out: Array | None,
+) -> tuple[Part, Array]:
+    """What every `Payload.read` begins with: the part that is asked for, checked, and the array to fill.
+
+    Raises:
+        KeyError: see `form_of`.
+        IndexError: see `part_of`.
+    """
+    form = form_of(tensors, name)
+    part = part_of(name, form, planes, window)
+    return part, target_of(part, form.dtype, out)
+
+
 def target_of(part: Part, dtype: np.dtype[Any], out: Array | None) -> Array:
     """`out` where the part fits it exactly, else a new array."""
     if out is not None and out.dtype == dtype and out.shape == part.shape and out.flags.carray:

@@ -18,9 +18,7 @@ from mlstac_hf._formats._parts import (
     TensorForm,
     Window,
     check_decoded,
-    form_of,
-    part_of,
-    target_of,
+    requested,
 )
 from mlstac_hf._formats._safetensors import MAX_HEADER, PREFIX, HeaderError, header_length, parse_header, short
 from mlstac_hf._spec import Geotransform
@@ -189,9 +187,7 @@ class Safetensors:
         out: Array | None = None,
     ) -> Array:
         """See `Payload.read`."""
-        form = form_of(self.tensors, name)
-        part = part_of(name, form, planes, window)
-        target = target_of(part, form.dtype, out)
+        part, target = requested(self.tensors, name, planes, window, out)
         np.copyto(target, self._slices[name].view(memoryview(self._data))[part.selection])
         return target
 

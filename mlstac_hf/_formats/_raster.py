@@ -23,9 +23,7 @@ from mlstac_hf._formats._parts import (
     Window,
     check_decoded,
     faults,
-    form_of,
-    part_of,
-    target_of,
+    requested,
 )
 from mlstac_hf._formats._safetensors import HeaderError
 from mlstac_hf._spec import Geotransform
@@ -85,13 +83,11 @@ class Raster:
         out: Array | None = None,
     ) -> Array:
         """See `Payload.read`."""
-        form = form_of(self.tensors, name)
-        part = part_of(name, form, planes, window)
-        target = target_of(part, form.dtype, out)
+        part, target = requested(self.tensors, name, planes, window, out)
         if not target.size:
             return target
         opened = self._idle_or_new()
-        indexes = range(form.shape[0]) if part.planes is None else part.planes
+        indexes = range(self.tensors[name].shape[0]) if part.planes is None else part.planes
         rows_and_columns = None if part.window is None else (part.window[:2], part.window[2:])
         with faults(f"the {_NAMES[self._driver]} pixels are damaged or cut short"):
             opened.dataset.read([plane + 1 for plane in indexes], window=rows_and_columns, out=target)
