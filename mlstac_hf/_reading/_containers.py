@@ -10,7 +10,6 @@ import hashlib
 import math
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -29,6 +28,7 @@ from mlstac_hf._formats import (
     open_payload,
     register_decoder,
 )
+from mlstac_hf._reading._asking import CONNECTIONS, in_windows
 from mlstac_hf._reading._metadata_table import MetadataTable
 from mlstac_hf._reading._payload_columns import read_columns
 from mlstac_hf._reading._source import Sample, SampleHead, Targets
@@ -36,7 +36,6 @@ from mlstac_hf._reading._view import UNPADDED, View, ViewError, moved
 from mlstac_hf._spec import TENSOR_NAMES, parse_crs, parse_datetime, parse_geotransform, text_columns
 from mlstac_hf._stores import LocalStore, Store
 
-_CONNECTIONS = 16
 _MOST_HEADS = 4096
 
 
@@ -167,14 +166,14 @@ class ContainerFolder:
     def brought(self, folder: Path, indices: Sequence[int]) -> ContainerFolder:
         """See `Source.brought`: the payloads one after another in one file."""
         rows, start = [], 0
-        with (folder / "payloads").open("wb") as file, ThreadPoolExecutor(_CONNECTIONS) as pool:
+        with (folder / "payloads").open("wb") as file:
             total = sum(self.rows[index].nbytes for index in indices)
             with tqdm(
                 desc=f"{self.split}: fetching", total=total, unit="B", unit_scale=True, disable=None, delay=2
             ) as bar:
-                for first in range(0, len(indices), _CONNECTIONS):
-                    window = indices[first : first + _CONNECTIONS]
-                    for index, data in zip(window, pool.map(self._bytes, window), strict=True):
+                # few at once, for payloads are held in memory
+                for window, payloads in in_windows(self._bytes, indices, size=CONNECTIONS):
+                    for index, data in zip(window, payloads, strict=True):
                         file.write(data)
                         rows.append(replace(self.rows[index], start=start))
                         start += len(data)

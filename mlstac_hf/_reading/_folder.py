@@ -10,7 +10,6 @@ import hashlib
 import math
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -27,6 +26,7 @@ from mlstac_hf._errors import (
     StoreError,
 )
 from mlstac_hf._formats import Header, HeaderError, TensorSlice
+from mlstac_hf._reading._asking import WINDOW, in_windows
 from mlstac_hf._reading._file import OpenFile, open_bytes, open_descriptor, read_columns
 from mlstac_hf._reading._ranges import RangedFile, remote_header
 from mlstac_hf._reading._source import Sample, SampleHead, Targets
@@ -46,9 +46,6 @@ Answer = TypeVar("Answer")
 
 _KINDS = {"int64": "int64", "double": "float64", "bool": "bool"}
 """The kind of a column by the Arrow type that a collection declares."""
-_CONNECTIONS = 16
-_WINDOW = 256
-"""Samples asked for at once; as many missing in a row are taken for the end."""
 
 
 class Names(Protocol):
@@ -119,7 +116,7 @@ class SampleFolder:
     def read(self, index: int, columns: Sequence[str] | None = None, into: Targets | None = None) -> Sample:
         """Read a sample; see `Source.read`."""
         in_parts = columns is not None or self.view.bands is not None
-        return self._with_file(index, lambda name: self._sample_of(name, in_parts, columns, into or {}))
+        return self._with_file(index, lambda name: self._sample_of(name, columns, into or {}, in_parts=in_parts))
 
     def metadata(self, index: int, head: SampleHead) -> dict[str, object]:
         """The typed metadata of a sample whose header is at hand; see `typed_metadata`."""
@@ -152,16 +149,13 @@ class SampleFolder:
             InvalidCollectionError: a long run of samples is not there, so their number is not what
                 `main.json` claims; asking on could take forever.
         """
-        with ThreadPoolExecutor(_CONNECTIONS) as pool:
-            for start in range(0, len(indices), _WINDOW):
-                window = indices[start : start + _WINDOW]
-                answers = list(pool.map(ask, window))
-                if len(answers) == _WINDOW and not any(answer for _, answer in answers):
-                    raise InvalidCollectionError(
-                        f"main.json claims {len(self)} samples of split {self.split!r}, but of "
-                        f"{self.names[window[0]]} to {self.names[window[-1]]} none is at {self.store.url}{self.prefix}"
-                    )
-                yield from answers
+        for window, answers in in_windows(ask, indices):
+            if len(answers) == WINDOW and not any(answer for _, answer in answers):
+                raise InvalidCollectionError(
+                    f"main.json claims {len(self)} samples of split {self.split!r}, but of "
+                    f"{self.names[window[0]]} to {self.names[window[-1]]} none is at {self.store.url}{self.prefix}"
+                )
+            yield from answers
 
     @property
     def is_local(self) -> bool:
@@ -246,7 +240,7 @@ class SampleFolder:
         with self._opened(name, in_parts=False) as file:
             return self._describe(file.header)
 
-    def _sample_of(self, name: str, in_parts: bool, columns: Sequence[str] | None, into: Targets) -> Sample:  # noqa: FBT001 - one caller
+    def _sample_of(self, name: str, columns: Sequence[str] | None, into: Targets, *, in_parts: bool) -> Sample:
         with self._opened(name, in_parts=in_parts) as file:
             head = self._describe(file.header)
             shown = [name for name in head.columns if columns is None or name in columns]

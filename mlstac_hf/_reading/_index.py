@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import io
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +29,7 @@ from mlstac_hf._errors import (
     UnknownNameError,
     warn_skipped,
 )
+from mlstac_hf._reading._asking import WINDOW, in_windows
 from mlstac_hf._reading._containers import ContainerFolder
 from mlstac_hf._reading._folder import SampleFolder
 from mlstac_hf._reading._metadata_table import FOOTPRINT, MetadataTable
@@ -43,8 +43,6 @@ FOOTPRINTS = (FOOTPRINT, "geometry", "footprint", "bbox")
 CENTRES = ("proj_centroid", "centroid", "stac:centroid")
 """Columns known to hold centres, as WKT in WGS84."""
 
-_CONNECTIONS = 16
-_WINDOW = 256
 _PROBES = 16
 _SIZE = ("mlhf:rows", "mlhf:columns")
 _NOTHING: dict[str, Any] = dict.fromkeys(_SIZE, 0)
@@ -189,10 +187,10 @@ def index_of(source: Source, digest: str, *, skip: bool, cache_dir: str | Path |
                 "known of a sample before its pixels are read. Leave out filter=, bbox=, intersects= and datetime=."
             )
         return table_index(source.split, source.table, source.table_rows())
-    return HeaderIndex(_scanned(source, digest, skip, cache_dir), source.split)
+    return HeaderIndex(_scanned(source, digest, cache_dir, skip=skip), source.split)
 
 
-def _scanned(source: Source, digest: str, skip: bool, cache_dir: str | Path | None) -> Any:  # noqa: FBT001 - one caller
+def _scanned(source: Source, digest: str, cache_dir: str | Path | None, *, skip: bool) -> Any:
     try:
         import pyarrow as pa
         import pyarrow.parquet as pq
@@ -208,7 +206,7 @@ def _scanned(source: Source, digest: str, skip: bool, cache_dir: str | Path | No
             return pq.read_table(io.BytesIO(kept))
     faults: list[str] = []
     types = source.types if isinstance(source, SampleFolder) else {}
-    table = _table(list(_rows(source, skip, faults)), types)
+    table = _table(list(_rows(source, faults, skip=skip)), types)
     if faults:
         warn_skipped(faults)
         return table
@@ -228,7 +226,7 @@ def known_by(source: Source, digest: str) -> str:
     return hashlib.sha256("\0".join([*known, __version__]).encode()).hexdigest()[:32]
 
 
-def _rows(source: Source, skip: bool, faults: list[str]) -> Iterator[dict[str, Any]]:  # noqa: FBT001 - one caller
+def _rows(source: Source, faults: list[str], *, skip: bool) -> Iterator[dict[str, Any]]:
     def row(index: int) -> dict[str, Any] | MLSTACError:
         try:
             head = source.head(index)
@@ -238,18 +236,13 @@ def _rows(source: Source, skip: bool, faults: list[str]) -> Iterator[dict[str, A
         size = _size(head)
         return {**facts, _SIZE[0]: size[0], _SIZE[1]: size[1]}
 
-    with (
-        tqdm(
-            total=len(source), desc=f"{source.split}: headers", unit=" samples", disable=None, delay=2, leave=False
-        ) as bar,
-        ThreadPoolExecutor(1 if source.is_local else _CONNECTIONS) as pool,
-    ):
-        for start in range(0, len(source), _WINDOW):
-            window = range(start, min(start + _WINDOW, len(source)))
-            answers = list(map(row, window) if source.is_local else pool.map(row, window))
+    with tqdm(
+        total=len(source), desc=f"{source.split}: headers", unit=" samples", disable=None, delay=2, leave=False
+    ) as bar:
+        for window, answers in in_windows(row, range(len(source)), is_local=source.is_local):
             errors = [answer for answer in answers if isinstance(answer, MLSTACError)]
             lacking = sum(isinstance(error, MissingSampleError) for error in errors)
-            if errors and (not skip or lacking == _WINDOW):  # or main.json's number of samples would keep us forever
+            if errors and (not skip or lacking == WINDOW):  # or main.json's number of samples would keep us forever
                 raise errors[0]
             faults += map(str, errors)
             yield from (_NOTHING if isinstance(answer, MLSTACError) else answer for answer in answers)

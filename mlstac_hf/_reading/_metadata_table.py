@@ -57,6 +57,7 @@ class MetadataTable:
             raise TableError(f"it cannot be read as parquet: {str(error)[:200]}") from None
         if "datapoint_id" not in self._table.column_names:
             raise TableError(f"expected a column datapoint_id, found {', '.join(self._table.column_names)[:200]}")
+        self._last: tuple[int, dict[str, Any]] | None = None
         known = [name for name in (time, *TIME_COLUMNS) if name in self._table.column_names]
         self.time_column = known[0] if known else None
         """The column that holds the time of a datapoint."""
@@ -118,7 +119,11 @@ class MetadataTable:
 
         Of other types, text: times in ISO 8601, binary in hexadecimal, lists and structs in JSON.
         """
-        return {name: _plain(value) for name, value in self._table.slice(row, 1).to_pylist()[0].items()}
+        kept = self._last
+        if kept is None or kept[0] != row:  # asked for by a sample's head, then by its metadata
+            kept = row, {name: _plain(value) for name, value in self._table.slice(row, 1).to_pylist()[0].items()}
+            self._last = kept
+        return dict(kept[1])
 
     def disagreements(self, placed: Mapping[tuple[str, str], tuple[int, int]]) -> list[str]:
         """The ids whose offsets in the table are not those of their containers."""

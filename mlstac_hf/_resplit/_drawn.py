@@ -7,7 +7,6 @@ Leaves to others: what is known of samples (`_index`), what follows from it (`_u
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from itertools import compress
 from typing import Any
@@ -28,6 +27,7 @@ from mlstac_hf._errors import (
     warn,
     warn_skipped,
 )
+from mlstac_hf._reading._asking import in_windows
 from mlstac_hf._reading._containers import ContainerFolder
 from mlstac_hf._reading._find_containers import Wanted
 from mlstac_hf._reading._folder import SampleFolder
@@ -40,7 +40,6 @@ from mlstac_hf._resplit._asked import TARGET, Asked
 from mlstac_hf._spec import Collection
 from mlstac_hf._stores import LocalStore
 
-_CONNECTIONS, _WINDOW = 16, 256
 _PLANE = 2  # axes of the smallest mask
 _POINT = 0  # shapely's number for the type
 
@@ -201,13 +200,8 @@ def _target_classes(source: Source, indices: Sequence[int], *, skip: bool) -> di
 
     found: dict[int, int] = {}
     faults = []
-    with (
-        tqdm(desc=f"{source.split}: targets", total=len(indices), unit=" samples", disable=None, delay=2) as bar,
-        ThreadPoolExecutor(_CONNECTIONS) as pool,
-    ):
-        for start in range(0, len(indices), _WINDOW):
-            window = indices[start : start + _WINDOW]
-            answers = map(read, window) if source.is_local else pool.map(read, window)
+    with tqdm(desc=f"{source.split}: targets", total=len(indices), unit=" samples", disable=None, delay=2) as bar:
+        for window, answers in in_windows(read, indices, is_local=source.is_local):
             for index, answer in zip(window, answers, strict=True):
                 if isinstance(answer, int):
                     found[index] = answer
