@@ -1,6 +1,7 @@
 """What ML-STAC says, without any input or output: names, collections, sample metadata."""
 
 from mlstac_hf._spec._collection import Collection
+from mlstac_hf._spec._dialect_splits import canonical_split
 from mlstac_hf._spec._main_json import Layout, main_json
 from mlstac_hf._spec._metadata import (
     STANDARD_KEYS,
@@ -45,6 +46,7 @@ __all__ = [
     "Task",
     "TensorSchema",
     "bands_of",
+    "canonical_split",
     "check_publishable",
     "check_sample_shapes",
     "decode_name",

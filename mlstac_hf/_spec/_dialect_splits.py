@@ -36,6 +36,12 @@ def both(name: str) -> tuple[str, str]:
     return f"ml:{name}", f"ml_{name}"
 
 
+def canonical_split(key: str) -> str:
+    """The split that a key of `main.json` names: `ml:val` is `validation`."""
+    name = key.removeprefix("ml:").removeprefix("ml_")
+    return _SPLIT_NAMES.get(name, name)
+
+
 SPLIT_KEYS = (
     *(key for split in (*STANDARD, "val") for key in (*both(split), split)),
     "catalog",
@@ -65,8 +71,7 @@ def _declared(document: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     for catalog in catalogs:
         if isinstance(catalog, Mapping):
             for key, entry in catalog.items():
-                split = str(key).removeprefix("ml:").removeprefix("ml_")
-                yield _SPLIT_NAMES.get(split, split), entry
+                yield canonical_split(str(key)), entry
 
 
 def _catalog(name: str, entry: Mapping[str, Any]) -> Catalog:

@@ -11,13 +11,12 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from mlstac_hf._reading import origin_of
-from mlstac_hf._spec import check_publishable
+from mlstac_hf._spec import canonical_split, check_publishable
 from mlstac_hf._validate._check import Check
 from mlstac_hf._validate._report import Place
 
 _CATALOGS = ("ml:catalog", "ml_catalog", "catalog")
 _OF_A_SPLIT = {"n_items", "n_samples", "link", "data_files"}
-_OTHER_NAMES = {"val": "validation", "valid": "validation"}
 _MAIN = Place(file="main.json")
 _CODE_OF: Mapping[str, str | None] = {
     **dict.fromkeys(("id-missing", "description-missing", "license-missing", "task-missing"), "W108"),
@@ -85,19 +84,14 @@ def _entries(document: Mapping[str, Any]) -> Iterator[tuple[str, str, Mapping[st
         if key in _CATALOGS and isinstance(entry, Mapping):
             for inner, value in entry.items():
                 if isinstance(value, Mapping):
-                    yield f"{key}.{inner}", _canonical(str(inner)), value
+                    yield f"{key}.{inner}", canonical_split(str(inner)), value
         elif key[:3] in ("ml:", "ml_") and isinstance(entry, Mapping) and _OF_A_SPLIT & set(entry):
-            yield key, _canonical(key), entry
-
-
-def _canonical(key: str) -> str:
-    name = key.removeprefix("ml:").removeprefix("ml_")
-    return _OTHER_NAMES.get(name, name)
+            yield key, canonical_split(key), entry
 
 
 def _faults(name: str, entry: Mapping[str, Any]) -> Iterator[str]:
     own, files, sizes = (entry.get(key) for key in ("name", "data_files", "data_checksum"))
-    if isinstance(own, str) and own and _canonical(own) != name:
+    if isinstance(own, str) and own and canonical_split(own) != name:
         yield f"the entry of {name!r} calls itself {own!r}"
     if files is None:
         return

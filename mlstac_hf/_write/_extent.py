@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from mlstac_hf._conditions import _footprints
+from mlstac_hf._conditions._wgs84 import four
 from mlstac_hf._errors import MissingExtraError
 from mlstac_hf._spec import Extent, parse_datetime
 
@@ -85,7 +86,7 @@ def _uncrossed(box: Box) -> list[Box]:
 
 def join_extents(known: Extent | None, box: Box | None, start: str | None, end: str | None) -> Extent | None:
     """The extent around what is known of a collection and one more split."""
-    boxes = [_four(item) for item in (known.bbox[:1] if known else ())] + ([box] if box else [])
+    boxes = [four(item) for item in (known.bbox[:1] if known else ())] + ([box] if box else [])
     crosses = any(item[0] > item[2] for item in boxes)
     around = _around([part for item in boxes for part in _uncrossed(item)], crosses=crosses) if boxes else None
     intervals = [*(known.interval[:1] if known else ()), *([(start, end)] if start else [])]
@@ -97,11 +98,6 @@ def join_extents(known: Extent | None, box: Box | None, start: str | None, end: 
         bbox=(around,) if around else (),
         interval=((min(starts, key=_moment), max(ends, key=_moment)),) if starts and ends else (),
     )
-
-
-def _four(values: Sequence[float]) -> Box:
-    west, south, east, north = values[:4]
-    return (west, south, east, north)
 
 
 def _moment(text: str) -> float:

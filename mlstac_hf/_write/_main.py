@@ -10,11 +10,11 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from mlstac_hf._spec import Annotations, Catalog, Collection, TensorSchema
+from mlstac_hf._spec import Annotations, Catalog, Collection, Layout, TensorSchema
 from mlstac_hf._stores import MAIN, WritableStore
 from mlstac_hf._write._extent import box_of, footprints, join_extents
 from mlstac_hf._write._facts import ARROW, Totals, join_kinds, join_schemas
-from mlstac_hf._write._plan import TRAIN, Layout, Outcome, Plan
+from mlstac_hf._write._plan import TRAIN, Outcome, Plan
 
 _DIALECT: dict[Layout, str] = {"samples": "0.0.23", "container": "0.1.8"}
 _STAC = "1.0.0"
@@ -62,7 +62,7 @@ def declare(plan: Plan, totals: Totals, outcome: Outcome) -> None:
     known = declared(plan.store)
     check_joins(plan, known)
     collection = joined(plan, known, totals, outcome)
-    plan.store.put(MAIN, main_bytes(collection, plan.layout))
+    plan.store.put(MAIN, main_bytes(collection))
 
 
 def joined(plan: Plan, known: Collection | None, totals: Totals, outcome: Outcome) -> Collection:
@@ -132,7 +132,7 @@ def kinds_of(types: Mapping[str, str]) -> dict[str, str]:
     return {key: _KIND.get(kind, "text") for key, kind in types.items()}
 
 
-def main_bytes(collection: Collection, layout: Layout) -> bytes:  # noqa: ARG001 - the spelling may depend on it
+def main_bytes(collection: Collection) -> bytes:
     """The bytes of `main.json`."""
     document = {"type": "Collection", **collection.to_dict()}
     return (json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode()

@@ -10,12 +10,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
-from mlstac_hf._spec import Catalog, Collection
+from mlstac_hf._spec import Catalog, Collection, Layout
 from mlstac_hf._stores import WritableStore
 from mlstac_hf._write._facts import Facts, Survey, Totals
 from mlstac_hf._write._sample import Checked
 
-Layout = Literal["samples", "container"]
 PayloadKind = Literal["safetensors", "geotiff"]
 
 TRAIN = "train"

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from mlstac_hf._reading import open_collection
-from mlstac_hf._spec import Collection
+from mlstac_hf._spec import Collection, Layout
 from mlstac_hf._write._container_files import ContainerFiles
 from mlstac_hf._write._destination import (
     DISTINCT,
@@ -24,7 +24,7 @@ from mlstac_hf._write._destination import (
 from mlstac_hf._write._items import count_of
 from mlstac_hf._write._journal import Journal
 from mlstac_hf._write._main import check_joins, declare, declared, kinds_of
-from mlstac_hf._write._plan import Layout, PayloadKind, Plan, Writer
+from mlstac_hf._write._plan import PayloadKind, Plan, Writer
 from mlstac_hf._write._run import run
 from mlstac_hf._write._sample_files import SampleFiles
 
