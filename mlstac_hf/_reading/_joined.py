@@ -28,9 +28,14 @@ class Joined:
     def _ends(self) -> list[int]:
         return list(accumulate(map(len, self.sources)))
 
-    def _at(self, index: int) -> tuple[Source, int]:
+    def _place(self, index: int) -> tuple[int, int]:
+        """Which split a sample lies in, and its index there."""
         which = bisect_right(self._ends, index)
-        return self.sources[which], index - (self._ends[which - 1] if which else 0)
+        return which, index - (self._ends[which - 1] if which else 0)
+
+    def _at(self, index: int) -> tuple[Source, int]:
+        which, inner = self._place(index)
+        return self.sources[which], inner
 
     def __len__(self) -> int:
         return self._ends[-1] if self._ends else 0
@@ -98,9 +103,9 @@ class Joined:
         places: list[list[int]] = [[] for _ in self.sources]
         own: list[list[int]] = [[] for _ in self.sources]
         for place, index in enumerate(indices):
-            which = bisect_right(self._ends, index)
+            which, inner = self._place(index)
             places[which].append(place)
-            own[which].append(index - (self._ends[which - 1] if which else 0))
+            own[which].append(inner)
         brought = []
         for number, (source, wanted) in enumerate(zip(self.sources, own, strict=True)):
             (folder / str(number)).mkdir()

@@ -1,7 +1,7 @@
 """Which samples of a split, and what of each: the arguments that all entry points share.
 
 Owns: what they mean together: conditions first, then the limit, then bands, window and arithmetic. Leaves to others:
-each of them (`_filter`, `_place`, `_time`, `_view`, `_scale`), the samples (`_open`).
+each of them (`_conditions`, `_view`, `_scale`), the samples (`_open`).
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class Selection:
     """What was asked for; see `mlstac_hf.load` for each. Checked as far as that takes no look at a collection.
 
     Raises:
-        ValueError: an argument that can mean nothing, whatever the collection.
+        ValueError, TypeError: an argument that can mean nothing, whatever the collection.
     """
 
     bands: PlaneNames | None = None
