@@ -98,7 +98,7 @@ def load(
             (of those that are read). `input` becomes float32.
         crop: cut the padding off images, by their `proj_shape`; the geotransform moves along.
         normalize: `"collection"` for `input` minus the mean over the standard deviation of each band over the training
-            split, in float32: the numbers stored in the collection, or computed once and kept. Not together with `scale`.
+            split, in float32: the numbers stored in the collection, or computed once and kept. Not with `scale`.
         splits: a folder that `resplit` wrote; `split` is then one of its splits.
         on_error: `raise` a bad sample's error when it is asked for, or `skip` it in slices, lists and
             iteration, with a warning that names it. Asked for alone, it raises in both cases.
