@@ -11,7 +11,8 @@ endif
 MAIN := datasets-5.2
 OLDER := datasets-3.6 datasets-4.8
 TESTS ?= tests
-RUN = COVERAGE_RCFILE=pyproject.toml TF_CPP_MIN_LOG_LEVEL=3 $(ENVS)/$(1)/bin/python -m coverage run -m pytest
+# Frameworks take a gigabyte a process, so not one a core of a large machine.
+RUN = COVERAGE_RCFILE=pyproject.toml TF_CPP_MIN_LOG_LEVEL=3 $(ENVS)/$(1)/bin/python -m coverage run -m pytest -n auto --maxprocesses 4
 
 .PHONY: demo test lint test-core test-main test-older coverage benchmarks clean
 
