@@ -21,8 +21,9 @@ from typing import Any
 import datasets
 
 from mlstac_hf._errors import CollectionNotFoundError, MLSTACError, SchemaMismatchError, StoreError, warn, warn_skipped
-from mlstac_hf._hf._builder import MLSTAC, GenerationError, Job
+from mlstac_hf._hf._builder import MLSTAC, GenerationError
 from mlstac_hf._hf._features import features_of
+from mlstac_hf._hf._job import Job
 from mlstac_hf._hf._schema import Scan, Schema, scan, unify
 from mlstac_hf._hf._splits import choose, is_joined, names_of
 from mlstac_hf._hf._staging import staged
