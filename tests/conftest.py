@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import hypothesis
 import pytest
+from hub import Hub
 from made import TRAITS, plain
 from serving import serve_folder
+
+os.environ |= {"HF_HUB_DISABLE_XET": "1", "HF_HUB_DISABLE_TELEMETRY": "1"}  # read when huggingface_hub is imported
 
 # the machines that run this are slow now and then, which is no fault of an example
 hypothesis.settings.register_profile("suite", deadline=None)
@@ -34,6 +38,18 @@ def server(tmp_path):
     running = serve_folder(tmp_path)
     yield running
     running.stop()
+
+
+@pytest.fixture
+def hub(tmp_path, monkeypatch):
+    """A Hub on loopback, in place of huggingface.co for all that ask for it when they are called."""
+    with Hub() as running:
+        for name in ("HF_TOKEN", "HF_HUB_OFFLINE"):
+            monkeypatch.delenv(name, raising=False)
+        monkeypatch.setenv("HF_ENDPOINT", running.url)
+        monkeypatch.setenv("HF_HOME", str(tmp_path / "hf"))
+        monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hf" / "hub"))
+        yield running
 
 
 @pytest.fixture(scope="session")

@@ -42,6 +42,9 @@ class Request:
     """Without query, percent signs decoded."""
     headers: Mapping[str, str] = field(repr=False)
     """Names in title case."""
+    target: str = field(default="", repr=False)
+    """Path and query as sent."""
+    body: bytes = field(default=b"", repr=False)
 
     @property
     def range(self) -> str | None:
@@ -211,6 +214,8 @@ class Answers:
 
     status: int
     retry_after: str | None = None
+    unheard: bool = False
+    """The request changes nothing on the server; else it does, and only the answer is lost."""
 
     def __call__(self, request: Request, reply: Reply) -> Reply:
         return Reply(self.status, b"no", {"Retry-After": self.retry_after} if self.retry_after else {})
@@ -425,7 +430,8 @@ class MisbehavingServer(ThreadingHTTPServer):
         with self._lock:
             self.requests.append(request)
             faults = [rule.fault for rule in self._rules if rule.strikes(request)]
-        reply = self.reply(request)
+        unheard = any(getattr(fault, "unheard", False) for fault in faults)
+        reply = Reply(503) if unheard else self.reply(request)
         for fault in faults:
             reply = fault(request, reply)
         return reply
@@ -477,7 +483,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         headers = {key.title(): value for key, value in self.headers.items()}
-        request = Request(self.command, unquote(urlsplit(self.path).path), headers)
+        request = Request(self.command, unquote(urlsplit(self.path).path), headers, self.path, self._body(headers))
         reply = self.server.reply_with_faults(request)
         if self.server.stopping.wait(reply.pause_s) or reply.silent:
             self.close_connection = True
@@ -486,7 +492,17 @@ class _Handler(BaseHTTPRequestHandler):
         if self.command != "HEAD":
             self._send_body(request.path, reply)
 
-    do_HEAD = do_GET
+    do_HEAD = do_POST = do_PUT = do_DELETE = do_GET
+
+    def _body(self, headers: Mapping[str, str]) -> bytes:
+        if headers.get("Transfer-Encoding") != "chunked":
+            return self.rfile.read(int(headers.get("Content-Length", 0)))
+        pieces = []
+        while nbytes := int(self.rfile.readline(), 16):
+            pieces.append(self.rfile.read(nbytes))
+            self.rfile.readline()
+        self.rfile.readline()
+        return b"".join(pieces)
 
     def _send_body(self, path: str, reply: Reply) -> None:
         body = reply.body[: reply.sends]
