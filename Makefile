@@ -10,11 +10,14 @@ endif
 # The main environment runs every test; the others run what depends on what they lack or have older.
 MAIN := datasets-5.2
 OLDER := datasets-3.6 datasets-4.8
+# The packages whose formats these are: their readers and writers, for tests that trade files with them.
+UPSTREAM := upstream-0.0.12 upstream-0.0.23 upstream-0.1.8
+export MLSTAC_UPSTREAM ?= $(CURDIR)/$(ENVS)/upstream-{}/bin/python
 TESTS ?= tests
 # Frameworks take a gigabyte a process, so not one a core of a large machine.
 RUN = COVERAGE_RCFILE=pyproject.toml TF_CPP_MIN_LOG_LEVEL=3 $(ENVS)/$(1)/bin/python -m coverage run -m pytest -n auto --maxprocesses 4
 
-.PHONY: demo test lint test-core test-main test-older coverage benchmarks clean
+.PHONY: demo test lint test-core test-main test-older test-upstream upstream coverage benchmarks clean
 
 demo: $(ENVS)/demo/.ready
 	$(ENVS)/demo/bin/mlstac-hf demo --out demo
@@ -31,9 +34,17 @@ test-core: $(ENVS)/core/.ready | clean-coverage
 	$(call RUN,core) $(TESTS)
 
 # paddle gets a process of its own: importing tensorflow before it ends the process.
-test-main: $(ENVS)/$(MAIN)/.ready | clean-coverage
+test-main: $(ENVS)/$(MAIN)/.ready | clean-coverage upstream
 	$(call RUN,$(MAIN)) -m "not paddle" $(TESTS)
 	$(call RUN,$(MAIN)) -m paddle $(TESTS)
+
+# What trades files with upstream, alone; test-main runs it too.
+test-upstream: $(ENVS)/$(MAIN)/.ready | upstream
+	$(ENVS)/$(MAIN)/bin/python -m pytest tests/interchange
+
+# Where one cannot be built, its tests are skipped, and fail with MLSTAC_HF_REQUIRE_ALL=1.
+upstream:
+	-@$(MAKE) --no-print-directory --keep-going $(UPSTREAM:%=$(ENVS)/%/.ready)
 
 test-older: $(OLDER:%=test-%)
 test-datasets-%: $(ENVS)/datasets-%/.ready | clean-coverage
@@ -63,7 +74,12 @@ $(ENVS)/demo/.ready: pyproject.toml | $(UV)
 	$(UV) pip install --quiet --python $(ENVS)/demo/bin/python -e '.[hf,plot]'
 	touch $@
 
-.PRECIOUS: $(ENVS)/%/.ready
+.PRECIOUS: $(ENVS)/%/.ready $(ENVS)/upstream-%/.ready
+$(ENVS)/upstream-%/.ready: tests/requirements/upstream-%.txt | $(UV)
+	$(UV) venv --quiet --clear --python "$$(command -v $(PYTHON))" $(ENVS)/upstream-$*
+	$(UV) pip install --quiet --no-deps --python $(ENVS)/upstream-$*/bin/python -r $<
+	touch $@
+
 $(ENVS)/%/.ready: tests/requirements/%.txt pyproject.toml | $(UV)
 	$(UV) venv --quiet --clear --python "$$(command -v $(PYTHON))" $(ENVS)/$*
 	$(UV) pip install --quiet --python $(ENVS)/$*/bin/python -r $<

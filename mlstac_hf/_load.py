@@ -36,7 +36,7 @@ from mlstac_hf._reading import (
     read_batch,
     select,
 )
-from mlstac_hf._spec import Collection
+from mlstac_hf._spec import TENSOR_NAMES, Collection
 
 
 def load(
@@ -235,6 +235,27 @@ class Split:
                 if self._on_error == "raise":
                     raise
                 warn_skipped([str(error)])
+
+    def stored(self) -> Iterator[dict[str, Any]]:
+        """The samples with their metadata, whatever the framework: numpy arrays as stored, texts, keys and values.
+
+        This is what `write` takes of a split. A key that has the name of a tensor is called `meta_<key>`.
+
+        Raises:
+            CorruptSampleError, MissingSampleError: a bad sample, unless on_error="skip".
+        """
+        for where in self._indices:
+            try:
+                sample = self._source.read(where, self._columns)
+                self._check_columns(sample.values, where)
+                metadata = self._source.metadata(where, sample.head)
+            except BAD_SAMPLE as error:
+                if self._on_error == "raise":
+                    raise
+                warn_skipped([str(error)])
+                continue
+            named = {f"meta_{key}" if key in TENSOR_NAMES else key: value for key, value in metadata.items()}
+            yield {**named, **sample.values}
 
     def _check_columns(self, found: dict[str, Any], index: int) -> None:
         lacking = [name for name in self._columns or () if name not in found]

@@ -34,17 +34,17 @@ from mlstac_hf._reading._view import UNPADDED, WHOLE, Piece, View, ViewError, mo
 from mlstac_hf._spec import (
     SUFFIXES,
     TENSOR_NAMES,
+    declared_keys,
     decode_name,
     text_columns,
     typed_metadata,
-    user_keys,
 )
 from mlstac_hf._stores import Entry, LocalStore, Store
 
 Result = TypeVar("Result")
 Answer = TypeVar("Answer")
 
-_KINDS = {"int64": "int64", "double": "float64", "bool": "bool"}
+_KINDS = {"int64": "int64", "double": "float64", "bool": "bool", "null": "null"}
 """The kind of a column by the Arrow type that a collection declares."""
 
 
@@ -66,7 +66,7 @@ class SampleFolder:
         names: file names in order.
         task: the collection's tasks, which say where text stands for a tensor.
         view: what of each sample is handed out.
-        types: of the publisher's own keys that are no text, as the collection declares; names of Arrow types.
+        types: of the publisher's own keys, as the collection declares them; names of Arrow types.
         versions: by file name, where the store could list them.
         typical_nbytes: size of one of the files, where the store could only be asked.
     """
@@ -126,7 +126,8 @@ class SampleFolder:
 
     def keys(self, head: SampleHead) -> dict[str, str]:
         """See `Source.keys`; in this layout all are text but those that the collection declares otherwise."""
-        return {key: _KINDS.get(self.types.get(key, ""), "string") for key in user_keys(head.raw, head.texts)}
+        keys = declared_keys(head.raw, head.texts, self.types)
+        return {key: _KINDS.get(self.types.get(key, ""), "string") for key in keys}
 
     def fingerprint(self) -> str:
         """Changes when a file is added, removed or changed. Asks a server about each file, reads none."""

@@ -2,11 +2,12 @@
 
 from mlstac_hf._spec._collection import Collection
 from mlstac_hf._spec._dialect_splits import canonical_split
-from mlstac_hf._spec._main_json import Layout, main_json
+from mlstac_hf._spec._main_json import Layout, address_in, main_json
 from mlstac_hf._spec._metadata import (
     STANDARD_KEYS,
     TENSOR_NAMES,
     Geotransform,
+    declared_keys,
     format_datetime,
     parse_crs,
     parse_datetime,
@@ -18,7 +19,7 @@ from mlstac_hf._spec._metadata import (
 )
 from mlstac_hf._spec._names import MAX_SAMPLES, PLAIN, SUFFIXES, decode_name, encode_name, split_suffix
 from mlstac_hf._spec._parts import Annotations, Band, BandStatistics, Catalog, DataFile, Extent, TensorSchema
-from mlstac_hf._spec._problems import Problem
+from mlstac_hf._spec._problems import Problem, is_url
 from mlstac_hf._spec._publishable import check_publishable
 from mlstac_hf._spec._sensors import SENSORS, Sensor, bands_of, find_sensor
 from mlstac_hf._spec._tasks import TASKS, Form, Task, check_sample_shapes, find_task
@@ -45,15 +46,18 @@ __all__ = [
     "Sensor",
     "Task",
     "TensorSchema",
+    "address_in",
     "bands_of",
     "canonical_split",
     "check_publishable",
     "check_sample_shapes",
+    "declared_keys",
     "decode_name",
     "encode_name",
     "find_sensor",
     "find_task",
     "format_datetime",
+    "is_url",
     "main_json",
     "parse_crs",
     "parse_datetime",

@@ -20,6 +20,8 @@ WORLD = (-180.0, -90.0, 180.0, 90.0)
 OPEN: Interval = (None, None)
 _SINCE_EVER = "0001-01-01T00:00:00Z"
 """Says no more than an open start: mlstac 0.1 refuses an interval that is open on both sides."""
+ALL_TIME: tuple[Interval, ...] = (OPEN, (_SINCE_EVER, None))
+"""Intervals that say nothing."""
 
 
 def extent_document(extent: Extent | None, *, closed: bool = False) -> dict[str, Any]:

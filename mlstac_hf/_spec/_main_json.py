@@ -31,13 +31,20 @@ NO_LICENSE = "other"
 _MLSTAC_VERSION = "0.1.0"
 """Of the format, as every version of mlstac up to 0.1.8 writes it."""
 _DATASET_VERSION = "1.0.0"
+_OF_OTHER_FILES = frozenset(
+    {
+        *("item_assets", "path", "size", "ml:size", "ml_size"),
+        *(f"{prefix}metadata_{name}" for prefix in ("", "ml:", "ml_") for name in STANDARD_SPLITS),
+    }
+)
+"""Of the layout, the disk of the author or the size of the files that a collection was read with."""
 
 
 def main_json(collection: Collection, layout: Layout, *, base: str | None = None) -> Document:
     """The document to write, whatever dialect the collection was read in.
 
     It is a STAC Collection, except that containers have their providers in an object, since mlstac 0.1.8 refuses
-    STAC's list. Keys that are unknown here are kept, but for `item_assets`, which speaks of the other layout.
+    STAC's list. Keys that are unknown here are kept, but for those that speak of the files it was read with.
 
     Args:
         collection: with its splits; `check_publishable` says what readers will miss.
@@ -55,7 +62,7 @@ def main_json(collection: Collection, layout: Layout, *, base: str | None = None
     """
     read = collection.to_dict()
     spelled = {key for keys in SPELLINGS.values() for key in keys}
-    unknown = {key: value for key, value in read.items() if key not in spelled and key != "item_assets"}
+    unknown = {key: value for key, value in read.items() if key not in spelled and key not in _OF_OTHER_FILES}
     document = {**_said(unknown), **core_keys(collection, closed=layout == "container")}
     if layout == "container":
         document.update(_providers(collection, as_object=True))
@@ -194,7 +201,7 @@ def sample_splits(collection: Collection, prefix: str, base: str | None = None) 
 
 def _sample_split(catalog: Catalog, base: str | None) -> Document:
     kept = {key: value for key, value in plain(catalog).items() if key not in ("name", "data_files", "metadata_file")}
-    return {**kept, "link": _at(base, catalog.link or f"{catalog.name}/")}
+    return {**kept, "link": address_in(base, catalog.link or f"{catalog.name}/")}
 
 
 def container_splits(collection: Collection, base: str | None = None) -> Document:
@@ -210,15 +217,15 @@ def _container_split(catalog: Catalog, base: str | None) -> Document:
         "metadata_description": f"One row a sample of {catalog.name}",
         "metadata_checksum": None,
         **plain(catalog),
-        "data_files": [_at(base, file.href) for file in files],
+        "data_files": [address_in(base, file.href) for file in files],
         "data_checksum": [file.nbytes for file in files],
         "data_descriptions": [file.description or file.href.rpartition("/")[2] for file in files],
-        "metadata_file": _at(base, catalog.metadata_file or f"{catalog.name}/metadata.parquet"),
+        "metadata_file": address_in(base, catalog.metadata_file or f"{catalog.name}/metadata.parquet"),
     }
 
 
-def _at(base: str | None, href: str) -> str:
-    """An address that is whole, where it is known where the collection will be."""
+def address_in(base: str | None, href: str) -> str:
+    """The address of a file of the collection: whole, where it is known which folder it will be published in."""
     if base is None or ":" in href.partition("/")[0]:
         return href
     return f"{base.rstrip('/')}/{quote(href.removeprefix('./'))}"

@@ -111,6 +111,12 @@ def user_keys(raw: Mapping[str, str], texts: Collection[str]) -> dict[str, str]:
     }
 
 
+def declared_keys(raw: Mapping[str, str], texts: Collection[str], types: Mapping[str, str]) -> list[str]:
+    """The publisher's own keys of a sample, sorted: those it has, and those that the collection declares."""
+    own = [key for key in types if key not in STANDARD_KEYS and key not in _FLAGS and key not in TENSOR_NAMES]
+    return sorted({*user_keys(raw, texts), *own})
+
+
 def parse_key(text: str, kind: str) -> object:
     """The value of a publisher's own key that the collection declares to be no text; None where it is none such.
 
@@ -140,7 +146,7 @@ def typed_metadata(
         raw: the strings as stored.
         texts: names of the columns whose text is shown in the sample itself.
         stem: the id to fall back on, the file's name.
-        types: of the publisher's own keys, where the collection declares that they are no text.
+        types: of the publisher's own keys, where the collection declares them. One that a sample lacks is None.
 
     Returns:
         `id` (str), `crs` (`AUTHORITY:CODE` or None), `geotransform` (six floats, GDAL order, or None),
@@ -148,6 +154,7 @@ def typed_metadata(
     """
     # 0.0.23 invents what is missing and marks the sample; its three values then mean nothing.
     invented = raw.get("isSTAC") == "0"
+    kinds = types or {}
     start, end = (parse_datetime(raw.get(key)) for key in ("start_datetime", "end_datetime"))
     if invented:
         start, end = None, (None if end == start else end)
@@ -157,5 +164,8 @@ def typed_metadata(
         "geotransform": None if invented else parse_geotransform(raw.get("geotransform")),
         "start_datetime": start,
         "end_datetime": end,
-        **{key: parse_key(text, (types or {}).get(key, "")) for key, text in user_keys(raw, texts).items()},
+        **{
+            key: parse_key(raw[key], kinds.get(key, "")) if key in raw else None
+            for key in declared_keys(raw, texts, kinds)
+        },
     }

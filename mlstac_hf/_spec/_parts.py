@@ -167,7 +167,8 @@ class Annotations(Part):
     checksums: dict[str, str] | None = Field(default=None, alias="mlhf:checksums")
     """`sha256:<hex>` by path relative to `main.json`. In the sample layout `SHA256SUMS` stands for a split's files."""
     types: dict[str, str] | None = Field(default=None, alias="mlhf:types")
-    """Sample layout: Arrow type (`int64`, `double`, `bool`, `string`) by metadata key, whose values lie as texts."""
+    """Sample layout: Arrow type (`int64`, `double`, `bool`, `string`, `null`) by metadata key, whose values lie as
+    texts. A key that a sample lacks is None in it."""
 
 
 ANNOTATION_PREFIX = "mlhf:"

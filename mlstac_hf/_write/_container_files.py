@@ -16,7 +16,7 @@ from typing import Any
 from mlstac_hf._errors import MissingExtraError
 from mlstac_hf._formats import CONTAINER_PREFIX, PREFIX, Array, header_length, parse_header
 from mlstac_hf._reading._metadata_table import FOOTPRINT, PLUMBING
-from mlstac_hf._spec import Catalog, DataFile, format_datetime, parse_datetime
+from mlstac_hf._spec import Catalog, DataFile, address_in, format_datetime, parse_datetime
 from mlstac_hf._write._destination import remove_strays
 from mlstac_hf._write._encode import encode
 from mlstac_hf._write._extent import footprints
@@ -157,7 +157,7 @@ class ContainerFiles:
                 "begin": places[done.id][0],
                 "length": done.nbytes,
                 "metadata_length": len(header),
-                "url": f"{plan.split}/{file}",
+                "url": address_in(plan.url, f"{plan.split}/{file}"),
                 "split": plan.split,
                 **done.row,
             }

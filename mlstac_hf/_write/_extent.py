@@ -16,6 +16,7 @@ from mlstac_hf._conditions import _footprints
 from mlstac_hf._conditions._wgs84 import four
 from mlstac_hf._errors import MissingExtraError
 from mlstac_hf._spec import Extent, parse_datetime
+from mlstac_hf._spec._extent import ALL_TIME, Interval
 
 Box = tuple[float, float, float, float]
 """West, south, east, north in degrees; west > east crosses the antimeridian."""
@@ -89,14 +90,19 @@ def join_extents(known: Extent | None, box: Box | None, start: str | None, end: 
     boxes = [four(item) for item in (known.bbox[:1] if known else ())] + ([box] if box else [])
     crosses = any(item[0] > item[2] for item in boxes)
     around = _around([part for item in boxes for part in _uncrossed(item)], crosses=crosses) if boxes else None
-    intervals = [*(known.interval[:1] if known else ()), *([(start, end)] if start else [])]
-    starts = [item[0] for item in intervals if item[0]]
-    ends = [item[1] for item in intervals if item[1]]
-    if around is None and not starts:
+    intervals = [item for item in (known.interval[:1] if known else ()) if item not in ALL_TIME]
+    intervals += [(start, end)] if start else []
+    if around is None and not intervals:
         return known
-    return Extent(
-        bbox=(around,) if around else (),
-        interval=((min(starts, key=_moment), max(ends, key=_moment)),) if starts and ends else (),
+    return Extent(bbox=(around,) if around else (), interval=(_joined(intervals),) if intervals else ())
+
+
+def _joined(intervals: Sequence[Interval]) -> Interval:
+    """From the first start to the last end; open where one of them is."""
+    starts, ends = ([text for text in texts if text is not None] for texts in zip(*intervals, strict=True))
+    return (
+        min(starts, key=_moment) if len(starts) == len(intervals) else None,
+        max(ends, key=_moment) if len(ends) == len(intervals) else None,
     )
 
 

@@ -267,7 +267,15 @@ def _moment(text: str) -> datetime:
     return parse_datetime(text) or datetime.max.replace(tzinfo=UTC)
 
 
-ARROW = {"bool": "bool", "int": "int64", "long": "int64", "float": "double", "text": "string", "time": "string"}
+ARROW = {
+    "bool": "bool",
+    "int": "int64",
+    "long": "int64",
+    "float": "double",
+    "text": "string",
+    "time": "string",
+    "null": "null",
+}
 """Arrow type by kind, of the sample layout; times are text to readers, as in all columns of ours."""
 NAMED = {
     "bool": "a bool",

@@ -38,7 +38,7 @@ def items_of(samples: Any) -> Iterator[Any]:
             "pass mlstac_hf.load(address)"
         )
     if _is_of(samples, "mlstac_hf._load", "Split"):
-        return _of_split(samples)
+        return iter(samples.stored())
     if _is_of(samples, "datasets", "Dataset") or _is_of(samples, "datasets", "IterableDataset"):
         return rows_of(samples)
     if _is_loader(samples):
@@ -60,13 +60,6 @@ def _is_of(value: object, module: str, name: str) -> bool:
 
 def _is_loader(value: object) -> bool:
     return _is_of(value, "torch.utils.data", "DataLoader")
-
-
-def _of_split(split: Any) -> Iterator[dict[str, Any]]:
-    """What `load` gives, with its metadata."""
-    for index in range(len(split)):
-        values = split[index]
-        yield {**{key: value for key, value in split.metadata[index].items() if key not in TENSOR_NAMES}, **values}
 
 
 def unbatch(batch: Any) -> Iterator[Any]:

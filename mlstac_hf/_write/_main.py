@@ -1,7 +1,7 @@
 """`main.json`: what was written, declared once all of it is in place.
 
 Owns: which split is declared where, what earlier calls declared, and the keys this package adds. Leaves to others: how
-a Collection is spelled (`_spec`), the samples.
+a Collection is spelled (`_spec`), what is refused before a byte is written (`_checks`), the samples.
 """
 
 from __future__ import annotations
@@ -10,15 +10,14 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from mlstac_hf._spec import Annotations, Catalog, Collection, Layout, TensorSchema
+from mlstac_hf._spec import Annotations, Catalog, Collection, TensorSchema, main_json
+from mlstac_hf._spec._extent import plain_boxes
 from mlstac_hf._stores import MAIN, WritableStore
 from mlstac_hf._write._extent import box_of, footprints, join_extents
 from mlstac_hf._write._facts import ARROW, Totals, join_kinds, join_schemas
 from mlstac_hf._write._plan import TRAIN, Outcome, Plan
 
-_DIALECT: dict[Layout, str] = {"samples": "0.0.23", "container": "0.1.8"}
-_STAC = "1.0.0"
-_KIND = {"bool": "bool", "int64": "int", "double": "float"}
+_KIND = {"bool": "bool", "int64": "int", "double": "float", "null": "null"}
 
 
 def declared(store: WritableStore) -> Collection | None:
@@ -34,58 +33,39 @@ def declared(store: WritableStore) -> Collection | None:
     return Collection.from_bytes(data, f"{store.url.rstrip('/')}/{MAIN}")
 
 
-def check_joins(plan: Plan, known: Collection | None) -> None:
-    """Refuse a split that does not belong to the collection that is there.
-
-    Raises:
-        ValueError: it has another id, or its splits lie in the other layout.
-    """
-    if known is None:
-        return
-    where = f"{plan.store.url.rstrip('/')}/{MAIN}"
-    if known.id != plan.collection.id:
-        raise ValueError(
-            f"{where} is collection {known.id!r}; expected {plan.collection.id!r}, the id of the collection to write. "
-            "Give both the same id, or choose another destination"
-        )
-    for name, catalog in known.splits.items():
-        found: Layout = "container" if catalog.data_files else "samples"
-        if found != plan.layout:
-            raise ValueError(
-                f'{where}: split {name!r} lies in layout="{found}"; expected the same of {plan.split!r}, '
-                f'got layout="{plan.layout}"'
-            )
+def is_there(catalog: Catalog) -> bool:
+    """Whether a split was written, or only has the entry that other readers ask for."""
+    return catalog.n_items != 0 or bool(catalog.data_files)
 
 
-def declare(plan: Plan, totals: Totals, outcome: Outcome) -> None:
+def declare(plan: Plan, known: Collection | None, totals: Totals, outcome: Outcome) -> None:
     """Put `main.json`, which now has the split."""
-    known = declared(plan.store)
-    check_joins(plan, known)
-    collection = joined(plan, known, totals, outcome)
-    plan.store.put(MAIN, main_bytes(collection))
+    plan.store.put(MAIN, main_bytes(plan, joined(plan, known, totals, outcome)))
 
 
 def joined(plan: Plan, known: Collection | None, totals: Totals, outcome: Outcome) -> Collection:
     """The collection as the caller describes it, with the splits that are there and the new one."""
     before: dict[str, Catalog] = known.splits if known else {}
-    splits = {**before, plan.split: outcome.catalog}
-    given = plan.collection
-    extent = given.extent or join_extents(
-        known.extent if known else None, box_of(footprints(totals.places)), totals.start, totals.end
-    )
-    return given.model_copy(
+    return plan.collection.model_copy(
         update={
-            "splits": splits,
+            "splits": {**before, plan.split: outcome.catalog},
             "annotations": _annotations(plan, known, totals, outcome),
-            "extent": extent,
-            "stac_version": given.stac_version or _STAC,
-            "mlstac_version": given.mlstac_version or _DIALECT[plan.layout],
+            "extent": _extent(plan, known, totals),
         }
     )
 
 
+def _extent(plan: Plan, known: Collection | None, totals: Totals) -> Any:
+    """What the caller says, where that can be meant and is not what the last call made of its samples."""
+    given, old = plan.collection.extent, known.extent if known else None
+    if given is not None and given != old and plain_boxes(given.bbox):
+        return given
+    return join_extents(old, box_of(footprints(totals.places)), totals.start, totals.end)
+
+
 def _annotations(plan: Plan, known: Collection | None, totals: Totals, outcome: Outcome) -> Annotations:
-    first = known is None or not known.splits
+    """What is true of these files: of those the collection was read with, nothing is taken over."""
+    first = known is None or not any(map(is_there, known.splits.values()))
     old = Annotations() if known is None else known.annotations
     given = plan.collection.annotations
     statistics: dict[str, Any] | None = dict(given.statistics or {}) | dict(old.statistics or {})
@@ -101,9 +81,25 @@ def _annotations(plan: Plan, known: Collection | None, totals: Totals, outcome: 
             "class_counts": counts or None,
             "checksums": {**(old.checksums or {}), **outcome.checksums} or None,
             "types": _types(plan, old.types or {}, totals) or None,
-            "target_planes": outcome.target_planes or given.target_planes,
+            "target_planes": outcome.target_planes or _target_planes(given, old, totals),
+            "time_column": _time_column(plan, old, totals),
         }
     )
+
+
+def _target_planes(given: Annotations, old: Annotations, totals: Totals) -> Any:
+    """As the caller says of images that hold their target; samples with one of their own need none."""
+    if not totals.n_items:
+        return old.target_planes
+    return None if "target" in totals.tensors else given.target_planes
+
+
+def _time_column(plan: Plan, old: Annotations, totals: Totals) -> str | None:
+    """As the caller says, where the samples have no start of their own, which has its own column."""
+    name = plan.collection.annotations.time_column
+    if not totals.n_items:
+        return old.time_column
+    return name if plan.layout == "container" and name in totals.kinds and totals.start is None else None
 
 
 def _common(old: Mapping[str, TensorSchema], totals: Totals) -> dict[str, TensorSchema | None]:
@@ -124,7 +120,7 @@ def _types(plan: Plan, old: Mapping[str, str], totals: Totals) -> dict[str, str]
     kinds = kinds_of(old)
     for key, kind in totals.kinds.items():
         kinds[key] = join_kinds(kinds.get(key, "null"), kind) or "text"
-    return {key: ARROW[kind] for key, kind in sorted(kinds.items()) if kind in ARROW}
+    return {key: ARROW[kind] for key, kind in sorted(kinds.items())}
 
 
 def kinds_of(types: Mapping[str, str]) -> dict[str, str]:
@@ -132,7 +128,11 @@ def kinds_of(types: Mapping[str, str]) -> dict[str, str]:
     return {key: _KIND.get(kind, "text") for key, kind in types.items()}
 
 
-def main_bytes(collection: Collection) -> bytes:
-    """The bytes of `main.json`."""
-    document = {"type": "Collection", **collection.to_dict()}
+def main_bytes(plan: Plan, collection: Collection) -> bytes:
+    """The bytes of `main.json`.
+
+    Raises:
+        ValueError, TypeError: the collection holds what JSON does not.
+    """
+    document = main_json(collection, plan.layout, base=plan.url)
     return (json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode()

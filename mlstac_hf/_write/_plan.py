@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
-from mlstac_hf._spec import Catalog, Collection, Layout
+from mlstac_hf._spec import Catalog, Collection, Layout, is_url
 from mlstac_hf._stores import WritableStore
 from mlstac_hf._write._facts import Facts, Survey, Totals
 from mlstac_hf._write._sample import Checked
@@ -37,6 +37,8 @@ class Plan:
     payload: PayloadKind
     shard_nbytes: int
     workers: int
+    url: str | None = None
+    """Of the folder that the collection will be published in; links are relative without."""
 
     def __post_init__(self) -> None:
         _check_choice("layout", self.layout, ("samples", "container"))
@@ -53,8 +55,11 @@ class Plan:
             raise ValueError(
                 f"expected shard_nbytes and workers to be 1 or more, got {self.shard_nbytes} and {self.workers}"
             )
-        if not self.collection.id.strip():
-            raise ValueError("expected the collection to have an id, got none: Collection(id='my-dataset', …)")
+        if self.url is not None and not is_url(self.url):
+            raise ValueError(
+                "expected url to be the address of the folder that the collection will be published in, such as "
+                f"'https://huggingface.co/datasets/user/demo/resolve/main', got {self.url!r}"
+            )
 
     @property
     def task(self) -> tuple[str, ...]:
@@ -72,7 +77,11 @@ class Plan:
 
     def header(self) -> dict[str, Any]:
         """What must be the same when a broken-off write goes on."""
-        own = {"shard_nbytes": self.shard_nbytes, "payload": self.payload} if self.layout == "container" else {}
+        own = (
+            {"shard_nbytes": self.shard_nbytes, "payload": self.payload, "url": self.url}
+            if self.layout == "container"
+            else {}
+        )
         return {
             "collection": self.collection.id,
             "split": self.split,

@@ -6,13 +6,14 @@ laid out (`_sample_files`, `_container_files`), `main.json` (`_main`).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from contextlib import closing
 from typing import Any
 
 from tqdm.auto import tqdm
 
-from mlstac_hf._spec import encode_name
+from mlstac_hf._errors import warn
+from mlstac_hf._spec import Form, check_sample_shapes, encode_name
 from mlstac_hf._write._facts import NAMED, Totals, join_kinds, kind_of
 from mlstac_hf._write._items import count_of, items_of
 from mlstac_hf._write._pipeline import in_order
@@ -26,14 +27,22 @@ _HELD = 64 << 20
 class Uniformity:
     """What the samples of a split have in common, checked before one is written: ids that differ, keys of one type.
 
+    The first that does not have the form of its task is warned of.
+
     Args:
         ids: of the samples that are in place.
         kinds: of keys, as the samples in place and the splits that are there have them.
+        task: the collection's tasks; with several, the form of one will do.
+        forms: dtype and shape by tensor of the splits that are there, where they have them in common.
     """
 
-    def __init__(self, ids: list[str], kinds: Mapping[str, str]) -> None:
+    def __init__(
+        self, ids: list[str], kinds: Mapping[str, str], task: Sequence[str], forms: Mapping[str, Form] | None
+    ) -> None:
         self._ids = {name: index for index, name in enumerate(ids)}
         self._kinds = dict(kinds)
+        # where those that are there do not have it either, it was told
+        self._task = () if forms is not None and _misfit(task, forms, ()) else tuple(task)
 
     def check(self, sample: Checked, name: str) -> None:
         """One more sample.
@@ -56,9 +65,19 @@ class Uniformity:
                     f"{NAMED[kind]}, {value!r:.80}. A key has one type"
                 )
             self._kinds[key] = joined
+        fault = _misfit(self._task, sample.tensors, sample.texts)
+        if fault:
+            self._task = ()
+            warn(f"{sample.place}: {fault} It is written as it is; later samples are not looked at")
 
 
-def run(samples: Any, plan: Plan, writer: Writer, kinds: Mapping[str, str]) -> Totals:
+def _misfit(task: Sequence[str], forms: Mapping[str, Form], texts: Container[str]) -> str | None:
+    """Why a sample has the form of none of the tasks."""
+    faults = [check_sample_shapes(name, forms, texts) for name in task]
+    return faults[0] if faults and all(faults) else None
+
+
+def run(samples: Any, plan: Plan, writer: Writer, kinds: Mapping[str, str], forms: Mapping[str, Form] | None) -> Totals:
     """Write all samples that are not in place.
 
     Args:
@@ -66,6 +85,7 @@ def run(samples: Any, plan: Plan, writer: Writer, kinds: Mapping[str, str]) -> T
         plan: the call.
         writer: of its layout.
         kinds: of the publisher's keys in the splits that are there.
+        forms: dtype and shape by tensor of the splits that are there, where they have them in common.
 
     Raises:
         ValueError, TypeError: a sample that cannot be written; those before it are in place, and noted.
@@ -73,7 +93,7 @@ def run(samples: Any, plan: Plan, writer: Writer, kinds: Mapping[str, str]) -> T
     totals = Totals()
     ids = writer.resume(totals)
     joined = {key: join_kinds(kinds.get(key, "null"), kind) or "text" for key, kind in totals.kinds.items()}
-    uniform = Uniformity(ids, {**kinds, **joined})
+    uniform = Uniformity(ids, {**kinds, **joined}, plan.task, forms)
     jobs = _jobs(items_of(samples), ids, plan, writer, uniform)
     bar = tqdm(desc=f"{plan.split}: writing", total=count_of(samples), unit=" samples", disable=None, delay=2)
     with bar, closing(in_order(jobs, plan.workers, _HELD)) as results:

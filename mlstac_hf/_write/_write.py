@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 from mlstac_hf._reading import open_collection
 from mlstac_hf._spec import Collection, Layout
+from mlstac_hf._write._checks import check_collection, check_joins, published_at
 from mlstac_hf._write._container_files import ContainerFiles
 from mlstac_hf._write._destination import (
     DISTINCT,
@@ -23,7 +25,7 @@ from mlstac_hf._write._destination import (
 )
 from mlstac_hf._write._items import count_of
 from mlstac_hf._write._journal import Journal
-from mlstac_hf._write._main import check_joins, declare, declared, kinds_of
+from mlstac_hf._write._main import declare, declared, is_there, kinds_of
 from mlstac_hf._write._plan import PayloadKind, Plan, Writer
 from mlstac_hf._write._run import run
 from mlstac_hf._write._sample_files import SampleFiles
@@ -41,6 +43,7 @@ def write(
     layout: Layout = "samples",
     compress: bool = False,
     payload: PayloadKind = "safetensors",
+    url: str | None = None,
     storage_options: dict[str, Any] | None = None,
     workers: int | None = None,
     shard_nbytes: int = _SHARD,
@@ -63,17 +66,27 @@ def write(
         compress: gzip each file; of layout="samples".
         payload: `"safetensors"`, or `"geotiff"`: one raster of the planes of input, then of target; of
             layout="container".
+        url: the address of the folder that the collection will be published in, such as
+            `https://huggingface.co/datasets/user/demo/resolve/main`. Links to samples become absolute, which the
+            mlstac package asks for; nothing is sent there. Default: as the splits that are there have it, else links
+            are relative, which this package follows.
         storage_options: for the fsspec filesystem of the destination.
         workers: threads that encode and write; default up to 4.
         shard_nbytes: containers are closed before they hold more than this in payloads.
+
+    Warns:
+        CollectionWarning: what could be better about the collection, once, with its first split; the first sample that
+            does not have the form of its task.
 
     Returns:
         The collection, opened at the destination, with the split and what was learned of its samples: schema, counts
         of classes, extent, checksums, and, of `train`, statistics a band.
 
     Raises:
-        ValueError, TypeError: an option or a sample that cannot be written; the message names the sample. Those
-            before it are in place: mend it and call again.
+        ValueError: an option that means nothing, or a collection that cannot be published, such as one without a
+            description or licence; the message lists all there is to mend. Nothing was written.
+        ValueError, TypeError: a sample that cannot be written; the message names it. Those before it are in place: mend
+            it and call again.
         UnsupportedDtypeError: a dtype that no safetensors file or GeoTIFF holds.
         FileExistsError: the split is declared already, a write with other options was broken off, or the folder holds
             something else. Nothing is changed.
@@ -82,7 +95,10 @@ def write(
 
     Example:
         >>> import tempfile, numpy as np
-        >>> ponds = Collection(id="ponds", license="CC-BY-4.0", task=["TensorSegmentation"], labels={"water": 1})
+        >>> ponds = Collection(
+        ...     id="ponds", title="Ponds", description="Made up.", license="CC-BY-4.0",
+        ...     task=["TensorSegmentation"], labels={"water": 1},
+        ... )
         >>> samples = ({"input": np.full((2, 8, 8), n, "uint16"), "target": np.eye(8, dtype="uint8")} for n in range(3))
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     ponds = write(samples, folder, ponds)
@@ -99,11 +115,14 @@ def write(
         payload=payload,
         shard_nbytes=shard_nbytes,
         workers=min(_MOST_WORKERS, os.cpu_count() or 1) if workers is None else workers,
+        url=url,
     )
     known = declared(store)
     check_joins(plan, known)
+    plan = replace(plan, url=url or published_at(known))
     begun = Journal.exists(store, split)
-    is_declared = known is not None and split in known.splits
+    is_declared = known is not None and split in known.splits and is_there(known.splits[split])
+    check_collection(plan, known, is_first=known is None and not begun)
     if not begun:
         _check_free(plan, is_declared=is_declared)
         _check_case(plan, count_of(samples))
@@ -118,8 +137,10 @@ def _write_split(samples: Iterable[Any], plan: Plan, known: Collection | None, *
         if not is_declared:  # else the last call was stopped after its last file
             writer = _writer(plan, journal, known)
             kinds = kinds_of((known and known.annotations.types) or {}) if plan.layout == "samples" else {}
-            totals = run(samples, plan, writer, kinds)
-            declare(plan, totals, writer.finish(totals))
+            totals = run(samples, plan, writer, kinds, known.annotations.tensors if known else None)
+            outcome, known = writer.finish(totals), declared(plan.store)
+            check_joins(plan, known)  # which may have been written meanwhile
+            declare(plan, known, totals, outcome)
         journal.remove()
     finally:
         journal.close()
