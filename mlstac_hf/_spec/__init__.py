@@ -17,9 +17,9 @@ from mlstac_hf._spec._metadata import (
     typed_metadata,
     user_keys,
 )
-from mlstac_hf._spec._names import MAX_SAMPLES, PLAIN, SUFFIXES, decode_name, encode_name, split_suffix
+from mlstac_hf._spec._names import MAX_SAMPLES, PLAIN, SUFFIXES, SUMS, decode_name, encode_name, split_suffix
 from mlstac_hf._spec._parts import Annotations, Band, BandStatistics, Catalog, DataFile, Extent, TensorSchema
-from mlstac_hf._spec._problems import Problem, is_url
+from mlstac_hf._spec._problems import Problem, is_relative, is_url
 from mlstac_hf._spec._publishable import check_publishable
 from mlstac_hf._spec._sensors import SENSORS, Sensor, bands_of, find_sensor
 from mlstac_hf._spec._tasks import TASKS, Form, Task, check_sample_shapes, find_task
@@ -30,6 +30,7 @@ __all__ = [
     "SENSORS",
     "STANDARD_KEYS",
     "SUFFIXES",
+    "SUMS",
     "TASKS",
     "TENSOR_NAMES",
     "Annotations",
@@ -57,6 +58,7 @@ __all__ = [
     "find_sensor",
     "find_task",
     "format_datetime",
+    "is_relative",
     "is_url",
     "main_json",
     "parse_crs",

@@ -12,6 +12,8 @@ WIDTH = 7
 PLAIN = ".safetensors"
 COMPRESSED = ".safetensors.gz"
 SUFFIXES = (PLAIN, COMPRESSED)
+SUMS = "SHA256SUMS"
+"""Checksums of a split's files, as `sha256sum -c` reads them; its own stands in `main.json`."""
 MAX_SAMPLES = len(ALPHABET) ** WIDTH
 """How many samples names of the standard width can tell apart: 61^7, about 3.1e12."""
 

@@ -52,6 +52,11 @@ def is_url(text: object) -> bool:
     return isinstance(text, str) and _URL.fullmatch(text) is not None
 
 
+def is_relative(text: str) -> bool:
+    """Whether a text is the address of a file or folder beside `main.json`, or further in."""
+    return ":" not in text and "\\" not in text and not text.startswith("/") and ".." not in text.split("/")
+
+
 def is_web_page(text: object) -> bool:
     """Whether a text is the address of a page."""
     return isinstance(text, str) and _WEB.fullmatch(text) is not None

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 from mlstac_hf._spec._dialect_splits import STANDARD as STANDARD_SPLITS
 from mlstac_hf._spec._extent import plain_boxes, plain_intervals
 from mlstac_hf._spec._licenses import is_known_license, license_parts, near_licenses, needs_link
-from mlstac_hf._spec._main_json import SPLIT_STRATEGIES, Layout
+from mlstac_hf._spec._main_json import Layout
 from mlstac_hf._spec._parts import Catalog
-from mlstac_hf._spec._problems import Problem, Problems, error, is_url, warning
+from mlstac_hf._spec._problems import Problem, Problems, error, is_relative, is_url, warning
 from mlstac_hf._spec._publishable_people import check_links_of, check_people_of, check_providers_of
 from mlstac_hf._spec._publishable_tensors import check_bands_of, check_dimensions_of, check_labels_of
 from mlstac_hf._spec._tasks import TASKS, find_task, near_tasks
@@ -171,14 +171,6 @@ def _check_splits(collection: Collection, layout: Layout | None) -> Problems:
         )
     for name, catalog in splits.items():
         yield from _check_split(name, catalog, layout)
-    strategy = collection.split_strategy
-    if strategy is not None and strategy not in SPLIT_STRATEGIES:
-        yield warning(
-            "split-strategy",
-            "split_strategy",
-            f"expected one of {', '.join(SPLIT_STRATEGIES)}, found {strategy!r}. The mlstac package takes no other; in "
-            "the container layout it is shown 'other'.",
-        )
 
 
 def _check_split(name: str, catalog: Catalog, layout: Layout | None) -> Problems:
@@ -197,12 +189,12 @@ def _check_split(name: str, catalog: Catalog, layout: Layout | None) -> Problems
             f"expected how many samples there are, found {catalog.misstated or 'nothing'}. Where folders cannot be "
             "listed nothing else says so.",
         )
-    if catalog.link is not None and not is_url(catalog.link):
+    if catalog.link is not None and not is_url(catalog.link) and not is_relative(catalog.link):
         yield warning(
             "split-link",
             f"{place}.link",
-            f"expected the address the samples will be published at, https://…, found {catalog.link!r}. The mlstac "
-            "package downloads from there.",
+            f"expected the address the samples will be published at, https://…, or a folder beside main.json such as "
+            f"{name}/, found {catalog.link!r}. The mlstac package downloads from there.",
         )
     if len(set(hrefs)) < len(hrefs):
         yield error("split-files", f"{place}.data_files", "expected every file once, found a double. Remove it.")
@@ -221,14 +213,13 @@ def _check_extent(collection: Collection) -> Problems:
         yield warning(
             "extent-bbox",
             "extent.bbox",
-            f"expected boxes (west, south, east, north) in degrees, found {strange}. The whole world is written "
-            "in their place.",
+            f"expected boxes (west, south, east, north) in degrees, found {strange}. What the samples say of "
+            "their place is written instead, or the whole world.",
         )
     odd = next((interval for interval in extent.interval if not plain_intervals([interval])), None) if extent else None
     if odd is not None:
         yield warning(
             "extent-interval",
             "extent.interval",
-            f"expected pairs of ISO 8601 times, start before end, found {odd}. An open interval is "
-            "written in their place.",
+            f"expected pairs of ISO 8601 times, start before end, found {odd}. An open interval is written instead.",
         )

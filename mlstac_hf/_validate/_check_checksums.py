@@ -1,4 +1,4 @@
-"""mlhf:checksums against the files, where bytes are read.
+"""mlhf:checksums against the files, where bytes are read, and SHA256SUMS, which stands in it for a split's files.
 
 Owns: which files are hashed. Leaves to others: reading them (`stores`).
 """
@@ -6,11 +6,15 @@ Owns: which files are hashed. Leaves to others: reading them (`stores`).
 from __future__ import annotations
 
 import hashlib
+import re
+from collections.abc import Mapping
 
 from tqdm.auto import tqdm
 
 from mlstac_hf._errors import MLSTACError
 from mlstac_hf._reading import origin_of
+from mlstac_hf._reading._folder import SampleFolder
+from mlstac_hf._spec import SUMS
 from mlstac_hf._stores import Store
 from mlstac_hf._validate._check import Check
 from mlstac_hf._validate._report import Place
@@ -19,6 +23,8 @@ from mlstac_hf._validate._scan import Part
 _PIECE = 16 << 20
 """Bytes in memory at once."""
 _PREFIX = "sha256:"
+_LINE = re.compile(r"([0-9a-fA-F]{64})  ([^/\\]+)")
+"""Of SHA256SUMS; a name is one of this folder."""
 
 
 class ChecksumCheck(Check):
@@ -28,7 +34,9 @@ class ChecksumCheck(Check):
 
     def begin(self) -> None:
         """Every file that has a checksum is hashed; without `deep`, asked for."""
-        checksums = self.collection.annotations.checksums or {}
+        self._files(self.collection.annotations.checksums or {}, "mlhf:checksums")
+
+    def _files(self, checksums: Mapping[str, str], listing: str) -> None:
         store = origin_of(self.collection).store
         for path, said in tqdm(
             checksums.items(), desc="checksums", unit=" files", disable=None, delay=2, leave=False, total=len(checksums)
@@ -37,7 +45,7 @@ class ChecksumCheck(Check):
             try:
                 self._file(store, path, said, place)
             except FileNotFoundError:
-                self.say("E304", "mlhf:checksums has it, and it is not there", place)
+                self.say("E304", f"{listing} has it, and it is not there", place)
             except MLSTACError as error:
                 self.survey.findings.error(error, place)
 
@@ -54,14 +62,36 @@ class ChecksumCheck(Check):
         checksums = self.collection.annotations.checksums
         if not checksums or part.folder is None:
             return
-        source = part.folder
+        source, listing = part.folder, "mlhf:checksums"
+        if f"{source.prefix}{SUMS}" in checksums:
+            listing = f"{source.prefix}{SUMS}"
+            listed = self._listed(source, part)
+            if listed is None:
+                return
+            self._files(listed, listing)
+            checksums = {**checksums, **listed}
         bare = (
             [index for index in range(len(source)) if f"{source.prefix}{source.names[index]}" not in checksums]
             if source.versions
             else []
         )
         for index in bare:
-            self.say("W305", "mlhf:checksums has others, and not this one", part.place(index))
+            self.say("W305", f"{listing} has others, and not this one", part.place(index))
+
+    def _listed(self, source: SampleFolder, part: Part) -> dict[str, str] | None:
+        """Checksum by path of the files of a split, as `sha256sum` lists them; None where that cannot be read."""
+        path = f"{source.prefix}{SUMS}"
+        try:
+            lines = source.store.read(path).decode().splitlines()
+        except (FileNotFoundError, MLSTACError):
+            return None  # as told of the file itself
+        except UnicodeDecodeError:
+            lines = [""]
+        found = [_LINE.fullmatch(line) for line in lines]
+        if not all(found):
+            self.say("E303", "expected lines of a checksum, two blanks and a file's name", part.place(file=path))
+            return None
+        return {f"{source.prefix}{match[2]}": f"{_PREFIX}{match[1]}" for match in found if match}
 
 
 def digest_of(store: Store, path: str) -> str:

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from mlstac_hf._reading import origin_of
-from mlstac_hf._spec import canonical_split, check_publishable
+from mlstac_hf._spec import Catalog, canonical_split, check_publishable, is_relative
 from mlstac_hf._validate._check import Check
 from mlstac_hf._validate._report import Place
 
@@ -58,6 +58,9 @@ class DocumentCheck(Check):
                 continue
             for fault in _faults(name, entry):
                 self.say("E213", f"{key!r}: {fault}", Place(file="main.json", split=name))
+        relative = [name for name, catalog in declared.items() if any(map(is_relative, _links(catalog)))]
+        if relative:
+            self.say("N116", f"those of {', '.join(relative)} lead to files beside main.json", _MAIN)
 
 
 def _dialect(document: Mapping[str, Any], version: str | None) -> str:
@@ -87,6 +90,10 @@ def _entries(document: Mapping[str, Any]) -> Iterator[tuple[str, str, Mapping[st
                     yield f"{key}.{inner}", canonical_split(str(inner)), value
         elif key[:3] in ("ml:", "ml_") and isinstance(entry, Mapping) and _OF_A_SPLIT & set(entry):
             yield key, canonical_split(key), entry
+
+
+def _links(catalog: Catalog) -> list[str]:
+    return [file.href for file in catalog.data_files] or ([catalog.link] if catalog.link else [])
 
 
 def _faults(name: str, entry: Mapping[str, Any]) -> Iterator[str]:

@@ -42,6 +42,7 @@ CODES: dict[str, Code] = {
     "W113": Code("bands share a name or an index", _MEND),
     "W114": Code("labels share a value", _MEND),
     "W115": Code("main.json could be better", "Mend main.json before you publish the collection."),
+    "N116": Code("links are relative", "Only the mlstac package asks for absolute ones: write(url=…) makes them."),
     # splits and files
     "E201": Code("a split is declared and has no samples", "Put its files beside main.json, or take it out."),
     "N202": Code("one of train, validation and test is not declared", "Other readers of ML-STAC expect all three."),

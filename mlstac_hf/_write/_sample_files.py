@@ -10,16 +10,13 @@ import hashlib
 from collections.abc import Callable
 
 from mlstac_hf._formats import PREFIX, header_length, parse_header
-from mlstac_hf._spec import PLAIN, SUFFIXES, Catalog, encode_name
+from mlstac_hf._spec import PLAIN, SUFFIXES, SUMS, Catalog, encode_name
 from mlstac_hf._write._destination import names_of, remove_strays
 from mlstac_hf._write._encode import compress, encode
 from mlstac_hf._write._facts import Totals, facts_of
 from mlstac_hf._write._journal import Journal
 from mlstac_hf._write._plan import Done, Outcome, Plan
 from mlstac_hf._write._sample import Checked
-
-SUMS = "SHA256SUMS"
-"""Checksums of a split's files, as `sha256sum -c` reads them; its own stands in `main.json`."""
 
 
 class SampleFiles:

@@ -11,6 +11,17 @@ from typing import Any
 import numpy as np
 
 
+DESCRIBED: dict[str, Any] = {
+    "title": "Made for a test",
+    "description": "Numbers in the shape of Earth observations.",
+    "license": "CC0-1.0",
+    "task": ["TensorToTensor"],
+}
+"""What every collection has to say before it is published; without labels, bands or place."""
+LOOSE = "ignore:sample .* expects (input|target) to be:mlstac_hf.CollectionWarning"
+"""For samples that are no task's: the filter of the warning that says so."""
+
+
 def sample(index: int, size: int = 12, dtype: Any = np.uint16) -> dict[str, Any]:
     """One sample; the same for the same index."""
     rng = np.random.default_rng(index)

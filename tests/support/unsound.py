@@ -7,6 +7,7 @@ import hashlib
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -283,6 +284,7 @@ CASES: dict[str, Case] = {
     "E104": Case(boxed, TRAIN, needs=("pyarrow",), without="pyarrow"),
     "E105": Case(_linked, {"split": "test"}),
     "N106": Case(sound, MAIN),
+    "N116": Case(partial(sound, **{"ml:test": {"n_items": 2, "link": "test/"}}), MAIN),
     "E107": Case(documented(**{"ml:labels": {"labels": {"water": "much"}}}), MAIN),
     "W108": Case(documented(license=None), MAIN),
     "W109": Case(documented(id="../../evil"), MAIN),

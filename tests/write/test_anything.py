@@ -11,6 +11,7 @@ import safetensors
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from publishing import DESCRIBED, LOOSE
 
 import mlstac_hf
 from mlstac_hf import Collection
@@ -19,6 +20,7 @@ from mlstac_hf._formats._dtypes import CODES
 from mlstac_hf._formats._saving import save_safetensors
 
 pytest.importorskip("pyarrow")
+pytestmark = pytest.mark.filterwarnings(LOOSE)
 
 EXOTIC = [np.dtype(getattr(ml_dtypes, name)) for name in ("bfloat16", "float8_e4m3fn", "float8_e5m2", "float8_e8m0fnu")]
 PLAIN = [dtype for dtype in CODES.values() if dtype.isbuiltin == 1]
@@ -71,7 +73,7 @@ def many_samples(draw):
 @given(many_samples(), st.sampled_from([{}, {"compress": True}, {"layout": "container"}]))
 def test_anything_survives(given_samples, options):
     with tempfile.TemporaryDirectory() as folder:
-        mlstac_hf.write(given_samples, folder, Collection(id="any"), workers=2, **options)
+        mlstac_hf.write(given_samples, folder, Collection(id="any", **DESCRIBED), workers=2, **options)
         split = mlstac_hf.load(folder, "numpy")
         assert len(split) == len(given_samples)
         for index, expected in enumerate(given_samples):

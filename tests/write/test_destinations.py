@@ -8,14 +8,14 @@ from pathlib import Path
 
 import fsspec
 import pytest
-from publishing import samples, tree
+from publishing import DESCRIBED, samples, tree
 
 import mlstac_hf
 from mlstac_hf import Collection
 from mlstac_hf._stores import LocalStore
 from mlstac_hf._write import _write as write_module
 
-PONDS = Collection(id="ponds", labels={"land": 0})
+PONDS = Collection(id="ponds", **DESCRIBED, labels={"land": 0})
 
 
 @pytest.fixture
@@ -130,7 +130,8 @@ try:
 except ImportError:
     pass
 base = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-mlstac_hf.write(samples(800), sys.argv[1], mlstac_hf.Collection(id="x", labels={"a": 0}), **options)
+made = mlstac_hf.Collection(id="x", title="x", description="x", license="MIT", task=["TensorToTensor"], labels={"a": 0})
+mlstac_hf.write(samples(800), sys.argv[1], made, **options)
 print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - base) / 1024)
 """
 

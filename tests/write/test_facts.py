@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from publishing import sample, samples
+from publishing import DESCRIBED, LOOSE, sample, samples
 
 import mlstac_hf
 from mlstac_hf import Collection
@@ -12,7 +12,9 @@ from mlstac_hf._spec import Extent, TensorSchema
 from mlstac_hf._write._extent import box_of, join_extents
 from mlstac_hf._write._facts import stride
 
-PONDS = Collection(id="ponds", labels={"land": 0, "water": 1, "ice": 9})
+pytestmark = pytest.mark.filterwarnings(LOOSE)
+
+PONDS = Collection(id="ponds", **DESCRIBED, labels={"land": 0, "water": 1, "ice": 9})
 
 
 def test_statistics_classes_and_schema(tmp_path):

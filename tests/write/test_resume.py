@@ -12,12 +12,12 @@ import time
 from pathlib import Path
 
 import pytest
-from publishing import samples, tree
+from publishing import DESCRIBED, samples, tree
 
 import mlstac_hf
 from mlstac_hf import Collection, StoreError
 
-PONDS = Collection(id="ponds", task=["TensorSegmentation"], labels={"land": 0, "water": 1})
+PONDS = Collection(id="ponds", **DESCRIBED, labels={"land": 0, "water": 1})
 LAYOUTS = {
     "samples": {"layout": "samples"},
     "gzip": {"layout": "samples", "compress": True},
@@ -29,7 +29,7 @@ KILLS = int(os.environ.get("MLSTAC_HF_KILLS", "10"))
 WRITING = """
 import json, os, sys
 sys.path.insert(0, os.environ["SUPPORT"])
-from publishing import samples
+from publishing import DESCRIBED, samples
 import mlstac_hf
 folder, options, count = sys.argv[1], json.loads(sys.argv[2]), int(sys.argv[3])
 def told():
@@ -37,8 +37,8 @@ def told():
         if not index:
             print("begun", flush=True)
         yield one
-mlstac_hf.write(told(), folder, mlstac_hf.Collection(id="ponds", task=["TensorSegmentation"],
-    labels={"land": 0, "water": 1}), **options)
+mlstac_hf.write(told(), folder, mlstac_hf.Collection(id="ponds", **DESCRIBED, labels={"land": 0, "water": 1}),
+    **options)
 """
 
 

@@ -8,12 +8,14 @@ import sys
 import ml_dtypes
 import numpy as np
 import pytest
-from publishing import sample, samples
+from publishing import DESCRIBED, LOOSE, sample, samples
 
 import mlstac_hf
 from mlstac_hf import Collection, UnsupportedDtypeError
 
-BARE = Collection(id="bare")
+pytestmark = pytest.mark.filterwarnings(LOOSE)
+
+BARE = Collection(id="bare", **DESCRIBED)
 DTYPES = (
     *("bool", "uint8", "int8", "uint16", "int16", "uint32", "int32", "uint64", "int64"),
     *("float16", "float32", "float64", "bfloat16", "float8_e4m3fn", "float8_e5m2", "complex64"),
@@ -122,7 +124,8 @@ def test_paddle(tmp_path, dtype):
 def test_no_framework_is_imported(tmp_path):
     code = (
         "import sys, numpy, mlstac_hf\n"
-        f"mlstac_hf.write([(numpy.ones((1, 2, 2)), 1)], {str(tmp_path)!r}, mlstac_hf.Collection(id='x'))\n"
+        f"bare = mlstac_hf.Collection(id='bare', **{DESCRIBED!r})\n"
+        f"mlstac_hf.write([(numpy.ones((1, 2, 2)), 1)], {str(tmp_path)!r}, bare)\n"
         "heavy = {'torch', 'tensorflow', 'jax', 'paddle', 'datasets', 'pyarrow', 'rasterio'}\n"
         "print(sorted(heavy & set(sys.modules)))"
     )
@@ -241,7 +244,7 @@ def test_a_batch_of_samples(tmp_path):
 @pytest.mark.parametrize("layout", ["samples", "container"])
 def test_what_load_gives(tmp_path, layout):
     pytest.importorskip("cql2")
-    first = Collection(id="bare")
+    first = Collection(id="bare", **DESCRIBED)
     mlstac_hf.write(samples(6), tmp_path / "first", first)
     split = mlstac_hf.load(tmp_path / "first", "numpy", filter="orbit > 1")
     mlstac_hf.write(split, tmp_path / "again", BARE, layout=layout)
