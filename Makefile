@@ -15,7 +15,7 @@ UPSTREAM := upstream-0.0.12 upstream-0.0.23 upstream-0.1.8
 export MLSTAC_UPSTREAM ?= $(CURDIR)/$(ENVS)/upstream-{}/bin/python
 TESTS ?= tests
 # Frameworks take a gigabyte a process, so not one a core of a large machine.
-RUN = COVERAGE_RCFILE=pyproject.toml TF_CPP_MIN_LOG_LEVEL=3 $(ENVS)/$(1)/bin/python -m coverage run -m pytest -n auto --maxprocesses 4
+RUN = COVERAGE_RCFILE=pyproject.toml TF_CPP_MIN_LOG_LEVEL=3 $(ENVS)/$(1)/bin/python -m coverage run -m pytest -n auto --maxprocesses 4 --dist loadgroup
 
 .PHONY: demo test lint test-core test-main test-older test-upstream upstream coverage benchmarks clean
 

@@ -9,13 +9,29 @@ import hypothesis
 import pytest
 from hub import Hub
 from made import TRAITS, plain
+from required import left_out
 from serving import serve_folder
 
 os.environ |= {"HF_HUB_DISABLE_XET": "1", "HF_HUB_DISABLE_TELEMETRY": "1"}  # read when huggingface_hub is imported
 
+LEFT_OUT = "MLSTAC_HF_LEFT_OUT"
 # the machines that run this are slow now and then, which is no fault of an example
 hypothesis.settings.register_profile("suite", deadline=None)
 hypothesis.settings.load_profile("suite")
+
+
+def pytest_terminal_summary(terminalreporter):
+    """What was left out, at the end, and in a file for who runs pytest several times."""
+    counts = left_out(terminalreporter.stats.get("skipped", []))
+    if not counts:
+        return
+    terminalreporter.section("left out")
+    lines = [f"{count} tests: {reason}" for reason, count in counts.items()]
+    for line in lines:
+        terminalreporter.line(line)
+    if LEFT_OUT in os.environ:
+        with Path(os.environ[LEFT_OUT]).open("a") as file:
+            file.writelines(f"{line}\n" for line in lines)
 
 
 @pytest.fixture(params=TRAITS)

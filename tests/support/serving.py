@@ -54,7 +54,7 @@ class Handler(BaseHTTPRequestHandler):
             self.answer(200, data, tag)
             return
         first, _, last = asked.removeprefix("bytes=").partition("-")
-        start, stop = int(first), min(int(last) + 1, len(data))
+        start, stop = int(first), min(int(last) + 1, len(data)) if last else len(data)
         if start >= len(data):
             self.answer(416, b"", tag | {"Content-Range": f"bytes */{len(data)}"})
             return
