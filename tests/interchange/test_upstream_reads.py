@@ -38,7 +38,20 @@ SCENES = Collection(
     split_strategy="by tile",
     paper="10.1038/s41597-022-01878-2",
 )
-NUMPY = ("bool", "uint8", "int8", "uint16", "int16", "uint32", "int32", "uint64", "int64", "float16", "float32", "float64")
+NUMPY = (
+    "bool",
+    "uint8",
+    "int8",
+    "uint16",
+    "int16",
+    "uint32",
+    "int32",
+    "uint64",
+    "int64",
+    "float16",
+    "float32",
+    "float64",
+)
 EXOTIC = ("bfloat16", "float8_e4m3fn", "float8_e5m2")
 """Of torch, not of numpy."""
 
@@ -116,9 +129,7 @@ def sample_layout(published, request):
     for name in (*MADE, *REAL):
         for split in SPLITS:
             collection, of_split = given(name, split, request)
-            mlstac_hf.write(
-                of_split, folder / name, collection, split=split, compress=True, url=f"{url}/{name}"
-            )
+            mlstac_hf.write(of_split, folder / name, collection, split=split, compress=True, url=f"{url}/{name}")
             written[name, split] = list(of_split)
     for split in SPLITS:
         mlstac_hf.write(samples(4), folder / "plain" / "scenes", SCENES, split=split, url=f"{url}/plain/scenes")
@@ -182,7 +193,15 @@ def test_metadata_is_read_as_text(name, read_back, sample_layout, request):
                 if isinstance(expected.get(key), str):
                     assert said[key] == expected[key]
                     assert said["isText"] == "1"
-            for key in expected.keys() - {"id", "geotransform", "start_datetime", "end_datetime", "input", "target", "extra"}:
+            for key in expected.keys() - {
+                "id",
+                "geotransform",
+                "start_datetime",
+                "end_datetime",
+                "input",
+                "target",
+                "extra",
+            }:
                 value = expected[key]
                 text = {True: "true", False: "false"}[value] if isinstance(value, bool) else str(value)
                 assert said.get(key) == (None if value is None else text), key

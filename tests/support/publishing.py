@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 
-
 DESCRIBED: dict[str, Any] = {
     "title": "Made for a test",
     "description": "Numbers in the shape of Earth observations.",

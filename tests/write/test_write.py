@@ -15,9 +15,7 @@ from safetensors.numpy import load as load_safetensors
 import mlstac_hf
 from mlstac_hf import Collection, Sample
 
-PONDS = Collection(
-    id="ponds", **DESCRIBED | {"task": ["TensorSegmentation"]}, labels={"land": 0, "water": 1, "ice": 2}
-)
+PONDS = Collection(id="ponds", **DESCRIBED | {"task": ["TensorSegmentation"]}, labels={"land": 0, "water": 1, "ice": 2})
 LAYOUTS = ({"layout": "samples"}, {"layout": "samples", "compress": True}, {"layout": "container"})
 
 

@@ -48,7 +48,10 @@ def main():
         id=wanted["id"],
         description="Made for a test",
         license="CC-BY-4.0",
-        extent={"spatial": {"bbox": [[-180, -90, 180, 90]]}, "temporal": {"interval": [["2020-01-01T00:00:00Z", None]]}},
+        extent={
+            "spatial": {"bbox": [[-180, -90, 180, 90]]},
+            "temporal": {"interval": [["2020-01-01T00:00:00Z", None]]},
+        },
         ml_task=["image-segmentation"],
         ml_catalog=mlstac.Catalog(**catalogs),
         ml_dataset_version="1.0.0",

@@ -1,6 +1,6 @@
-"""Runs beside mlstac 0.0.12 or 0.0.23: a collection in the sample layout by its own writers.
+"""Runs beside mlstac 0.0.12 or 0.0.23: collections in the sample layout by its own writers.
 
-Arguments: a file that says what to write, a file of its arrays, the folder.
+Arguments: a file that says what to write by folder, a file of all arrays.
 """
 
 import json
@@ -60,15 +60,21 @@ def declare(wanted, folder):
     collection.create_jsonfile(folder)
 
 
-def main():
-    """All splits."""
-    said, stored, folder = map(pathlib.Path, sys.argv[1:])
-    wanted, arrays = json.loads(said.read_text()), np.load(stored)
+def write(wanted, arrays, folder):
+    """One collection."""
     for split in wanted["splits"]:
         (folder / split).mkdir(parents=True)
     for sample in wanted["samples"]:
         save(sample, arrays, folder / sample["split"], compress=wanted["compress"])
     declare(wanted, folder)
+
+
+def main():
+    """All collections."""
+    said, stored = map(pathlib.Path, sys.argv[1:])
+    arrays = np.load(stored)
+    for folder, wanted in json.loads(said.read_text()).items():
+        write(wanted, arrays, pathlib.Path(folder))
 
 
 main()
