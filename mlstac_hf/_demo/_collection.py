@@ -19,7 +19,7 @@ from safetensors.numpy import save
 
 from mlstac_hf._demo._ground import BANDS, LABELS, sun_elevation
 from mlstac_hf._demo._scene import PIXEL_M, Scene, make_scene
-from mlstac_hf._spec import PLAIN, Catalog, Collection, encode_name, format_datetime
+from mlstac_hf._spec import PLAIN, Catalog, Collection, encode_name, format_datetime, main_json
 from mlstac_hf._version import __version__
 
 COLLECTION_ID = "mlstac-hf-demo"
@@ -181,11 +181,9 @@ def _main_json(samples: Sequence[int], size: int, seed: int) -> str:
             "annotations": {"scale": {"input": [1e-4]}},
             "providers": [{"name": "mlstac-hf", "roles": ["producer"], "description": "Drawn by `mlstac-hf demo`."}],
             "split_strategy": "by region",
-            "stac_version": "1.0.0",
-            "mlstac_version": "0.0.23",
         }
     )
-    return json.dumps({"type": "Collection", **collection.to_dict()}, indent=2, ensure_ascii=False) + "\n"
+    return json.dumps(main_json(collection, "samples"), indent=2, ensure_ascii=False) + "\n"
 
 
 def _axes(first: str) -> list[dict[str, object]]:
