@@ -22,7 +22,7 @@ from mlstac_hf._write._destination import JOURNALS, names_of, remove, remove_fol
 _EVERY = 64
 """Entries between two fsyncs, or two objects."""
 _EVERY_S = 5.0
-VERSION = 1
+VERSION = 2
 
 Entry = dict[str, Any]
 

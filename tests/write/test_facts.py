@@ -10,7 +10,7 @@ import mlstac_hf
 from mlstac_hf import Collection
 from mlstac_hf._spec import Extent, TensorSchema
 from mlstac_hf._write._extent import box_of, join_extents
-from mlstac_hf._write._facts import stride
+from mlstac_hf._write._bands import stride
 
 PONDS = Collection(id="ponds", labels={"land": 0, "water": 1, "ice": 9})
 
