@@ -37,7 +37,7 @@ def save_safetensors(tensors: Mapping[str, Array], metadata: Mapping[str, str]) 
     """
     check_surrogates(dict(metadata) | dict.fromkeys(tensors, ""))
     header: dict[str, Any] = {"__metadata__": dict(metadata)} if metadata else {}
-    ordered = sorted(tensors.items(), key=lambda item: (-item[1].dtype.itemsize, item[0]))
+    ordered = _ordered(tensors)
     end = 0
     for name, array in ordered:
         code = _CODE_OF.get(array.dtype.newbyteorder("<"))
@@ -55,3 +55,23 @@ def save_safetensors(tensors: Mapping[str, Array], metadata: Mapping[str, str]) 
         for _, array in ordered
     ]
     return b"".join(parts)
+
+
+def views_of(data: bytes, tensors: Mapping[str, Array]) -> dict[str, Array]:
+    """The tensors of a file as it was saved, as views of its bytes.
+
+    Args:
+        data: what `save_safetensors` made of these tensors; they lie at its end.
+        tensors: by name; only their dtypes and shapes are looked at.
+    """
+    start = len(data) - sum(array.nbytes for array in tensors.values())
+    views = {}
+    for name, array in _ordered(tensors):
+        flat = np.frombuffer(data, array.dtype.newbyteorder("<"), array.size, start)
+        views[name] = flat.reshape(array.shape)
+        start += array.nbytes
+    return views
+
+
+def _ordered(tensors: Mapping[str, Array]) -> list[tuple[str, Array]]:
+    return sorted(tensors.items(), key=lambda item: (-item[1].dtype.itemsize, item[0]))

@@ -9,6 +9,7 @@ import errno
 import os
 import secrets
 import stat
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
@@ -136,15 +137,19 @@ class LocalStore:
         return entries
 
     def put(self, path: str, data: bytes) -> None:
+        self.put_parts(path, (data,))
+
+    def put_parts(self, path: str, parts: Iterable[bytes]) -> None:
         target = self._locate(path)
         try:
-            folder = os.path.dirname(target)
-            os.makedirs(folder, exist_ok=True)
-            temporary = os.path.join(folder, f".{secrets.token_hex(8)}{PART}")
-            handle = os.open(temporary, _NEW, _READABLE)
+            temporary = os.path.join(os.path.dirname(target), f".{secrets.token_hex(8)}{PART}")
+            handle = _create(temporary)
             try:
-                with os.fdopen(handle, "wb") as file:
-                    file.write(data)
+                try:
+                    for part in parts:
+                        _write(handle, part)
+                finally:
+                    os.close(handle)
                 os.replace(temporary, target)
             except BaseException:
                 with suppress(FileNotFoundError):
@@ -161,6 +166,21 @@ class LocalStore:
             raise FileNotFoundError(path) from None
         except OSError as error:
             raise _failed("remove", self.root, path, error) from error
+
+
+def _create(path: str) -> int:
+    """A descriptor of a new file, whose folders are made where they are not there."""
+    try:
+        return os.open(path, _NEW, _READABLE)
+    except FileNotFoundError:
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        return os.open(path, _NEW, _READABLE)
+
+
+def _write(handle: int, data: bytes) -> None:
+    rest = memoryview(data)
+    while rest:
+        rest = rest[os.write(handle, rest) :]
 
 
 def _entry(name: str, status: os.stat_result) -> Entry:

@@ -14,7 +14,8 @@ from datetime import datetime
 from typing import Any
 
 from mlstac_hf._errors import MissingExtraError
-from mlstac_hf._formats import CONTAINER_PREFIX, PREFIX, Array, header_length, parse_header
+from mlstac_hf._formats import CONTAINER_PREFIX, Array
+from mlstac_hf._formats._saving import views_of
 from mlstac_hf._reading._metadata_table import FOOTPRINT, PLUMBING
 from mlstac_hf._spec import Catalog, DataFile, format_datetime, parse_datetime
 from mlstac_hf._write._destination import remove_strays
@@ -98,9 +99,7 @@ class ContainerFiles:
         data = encode(sample, name, self._plan.task)
 
         def make() -> Done:
-            header = parse_header(data[PREFIX : PREFIX + header_length(data)], len(data))
-            tensors = {name: tensor.view(memoryview(data)) for name, tensor in header.tensors.items()}
-            return self._done(sample, name, tensors, data)
+            return self._done(sample, name, views_of(data, sample.tensors), data)
 
         return len(data), make
 
