@@ -18,6 +18,7 @@ from mlstac_hf._formats._safetensors import MAX_HEADER, PREFIX, HeaderError, che
 
 _CODE_OF = {dtype: code for code, dtype in CODES.items()}
 _ALIGNMENT = 8
+_encoded = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 def storable(dtype: np.dtype[Any]) -> bool:
@@ -35,7 +36,6 @@ def save_safetensors(tensors: Mapping[str, Array], metadata: Mapping[str, str]) 
     Raises:
         HeaderError: a dtype that the format does not have, or texts that are no Unicode or too long for any reader.
     """
-    check_surrogates(dict(metadata) | dict.fromkeys(tensors, ""))
     header: dict[str, Any] = {"__metadata__": dict(metadata)} if metadata else {}
     ordered = _ordered(tensors)
     end = 0
@@ -45,7 +45,11 @@ def save_safetensors(tensors: Mapping[str, Array], metadata: Mapping[str, str]) 
             raise HeaderError(f"tensor {short(name)}: safetensors has no dtype {array.dtype.name}")
         header[name] = {"dtype": code, "shape": list(array.shape), "data_offsets": [end, end + array.nbytes]}
         end += array.nbytes
-    text = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode()
+    try:
+        text = _encoded(header).encode()
+    except UnicodeEncodeError:
+        check_surrogates(dict(metadata) | dict.fromkeys(tensors, ""))
+        raise
     text += b" " * (-len(text) % _ALIGNMENT)
     if len(text) > MAX_HEADER:
         raise HeaderError(f"its metadata take {len(text)} bytes, more than the {MAX_HEADER} that readers accept")

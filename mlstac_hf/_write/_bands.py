@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from mlstac_hf._formats import Array
+from mlstac_hf._formats import Array, dtype_of
 from mlstac_hf._reading._statistics import Moments
 from mlstac_hf._spec import BandStatistics
 
@@ -27,12 +27,13 @@ _SAMPLES = 512
 """At least half as many samples give values, evenly spread; at most twice as many."""
 _GOLDEN = (math.sqrt(5) - 1) / 2
 _MOMENTS = ("count", "mean", "deviations")
-_WIDTH = 2**13
-"""Values of a band that are summed at a time."""
+_PIECE = 2**13
+"""Values that are summed at a time: few enough for BLAS to use no threads."""
 _SMALL = 2**20
 """Squares of so many integers up to this sum to 2**53 at most, so a float64 holds every sum of them, in any order."""
 _MOST = 2**63
-_SCRATCH = 2**17
+_SCRATCH = 2**18
+"""Values that are held as floats at a time."""
 _local = threading.local()
 
 
@@ -59,8 +60,9 @@ def bands_of(array: Array, axis: int | None, index: int) -> dict[str, Any] | Non
     bands = _integers(flat) if flat.dtype.kind in "iub" else _floats(flat.astype(np.float64))
     if index % stride(index) == 0:
         at = (np.arange(_VALUES) * _GOLDEN + index * math.sqrt(2)) % 1  # spread over the image, elsewhere in each
-        some = flat[:, (at * flat.shape[1]).astype(np.int64)].astype("<f8")
-        bands["values"] = b64encode(some.tobytes()).decode()
+        some = flat[:, (at * flat.shape[1]).astype(np.int64)]
+        some = some.astype(some.dtype.newbyteorder("<"), copy=False)
+        bands["values"] = [some.dtype.name, b64encode(some.tobytes()).decode()]
     return bands
 
 
@@ -71,22 +73,26 @@ def _integers(rows: Array) -> dict[str, Any]:
     most, (bands, count) = max(*edges["maximum"], -min(edges["minimum"])), rows.shape
     if most > _SMALL or count * most**2 >= _MOST:
         return _floats(rows.astype(np.float64)) | edges
-    sums, squares = np.zeros(bands), np.zeros(bands, np.int64)
-    width = min(_WIDTH, _SCRATCH // bands, count)
-    block = _scratch()[: bands * width].reshape(bands, width)
-    for start in range(0, count, width):
-        some = block[:, : count - start]
-        some[...] = rows[:, start : start + width]
-        sums += some.sum(axis=1)
-        squares += np.vecdot(some, some).astype(np.int64)
-    return {"count": count, "sums": sums.astype(np.int64).tolist(), "squares": squares.tolist(), **edges}
+    sums, squares = np.zeros((2, bands), np.int64)
+    most_at_once = _SCRATCH // bands
+    for start in range(0, count, most_at_once):
+        some = rows[:, start : start + most_at_once]
+        pieces = -(-some.shape[1] // _PIECE)
+        width = -(-some.shape[1] // pieces)
+        block = _scratch()[: bands * pieces * width].reshape(bands, pieces * width)
+        block[:, : some.shape[1]] = some
+        block[:, some.shape[1] :] = 0
+        parts = block.reshape(bands, pieces, width)
+        sums += parts.sum(axis=2).sum(axis=1).astype(np.int64)
+        squares += np.vecdot(parts, parts).astype(np.int64).sum(axis=1)
+    return {"count": count, "sums": sums.tolist(), "squares": squares.tolist(), **edges}
 
 
 def _scratch() -> Array:
     """Memory of this thread's, so that none has to be found for each sample."""
     found = getattr(_local, "scratch", None)
     if found is None:
-        found = _local.scratch = np.empty(_SCRATCH)
+        found = _local.scratch = np.empty(_SCRATCH + 2 * _MAX_BANDS)  # pieces of one length take a little more
     return found
 
 
@@ -126,7 +132,7 @@ class BandSums:
         self._squares: list[int] = []
         self._moments: Moments | None = None
         self._range: Array | None = None
-        self._values: dict[int, str] = {}
+        self._values: dict[int, list[str]] = {}
         self._step = 1
 
     def add(self, bands: dict[str, Any], index: int) -> bool:
@@ -162,7 +168,7 @@ class BandSums:
             numbers = np.stack([moments.mean, moments.std, *self._range])
         if not np.isfinite(numbers).all():
             return None
-        drawn = [np.frombuffer(b64decode(text), "<f8").reshape(-1, _VALUES) for text in self._values.values()]
+        drawn = [_drawn(*values) for values in self._values.values()]
         found = []
         for band, (mean, std, low, high) in enumerate(numbers.T.tolist()):
             values = np.concatenate([some[band] for some in drawn])
@@ -191,6 +197,11 @@ class BandSums:
             np.array([(count * squares - total**2) / count for total, squares in squared]),
         )
         return own if self._moments is None else own.merge(self._moments)
+
+
+def _drawn(dtype: str, text: str) -> Array:
+    stored = np.frombuffer(b64decode(text), dtype_of(dtype).newbyteorder("<"))
+    return stored.reshape(-1, _VALUES).astype(np.float64)
 
 
 def _added(one: list[int], other: list[int]) -> list[int]:

@@ -9,13 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
 
 from mlstac_hf._formats import Array, dtype_of
-from mlstac_hf._spec import BandStatistics, TensorSchema, format_datetime, parse_datetime
+from mlstac_hf._spec import BandStatistics, TensorSchema, format_datetime
 from mlstac_hf._write._bands import BandSums, bands_of
 from mlstac_hf._write._sample import Checked
 
@@ -25,6 +24,8 @@ Facts = dict[str, Any]
 _EXACT = 2**53
 """Integers up to this are floats as well."""
 _MAX_CLASSES = 4096
+_SPAN = 2**16
+"""Classes that lie closer than this are counted without sorting them."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,17 +95,27 @@ _JOINED = {
 
 def _classes(array: Array) -> dict[str, int]:
     """Elements by value; nothing where the target is no classes."""
-    if array.dtype.kind not in "iub":
+    if array.dtype.kind not in "iub" or not array.size:
         return {}
-    if array.dtype.itemsize == 1 and array.dtype.kind != "i":
-        counts = np.bincount(array.reshape(-1).view(np.uint8), minlength=1)
-        values = np.flatnonzero(counts)
-        counts = counts[values]
+    values, counts = _counted(array.reshape(-1))
+    return dict(zip(map(str, values), counts, strict=True)) if len(values) <= _MAX_CLASSES else {}
+
+
+def _counted(flat: Array) -> tuple[list[int], list[int]]:
+    """Values that occur, and how often."""
+    first = 0
+    if flat.dtype.kind == "b" or flat.dtype == np.uint8:
+        counts = np.bincount(flat.view(np.uint8))
     else:
-        values, counts = np.unique(array, return_counts=True)
-    if len(values) > _MAX_CLASSES:
-        return {}
-    return {str(int(value)): int(count) for value, count in zip(values, counts, strict=True)}
+        low, high = flat.min(), flat.max()
+        first = int(low)
+        if int(high) - first >= _SPAN:
+            values, counts = np.unique(flat, return_counts=True)
+            return values.tolist(), counts.tolist()
+        above = (flat - low).view(f"u{flat.itemsize}")  # a difference that wraps is right without its sign
+        counts = np.bincount(above.astype(np.intp))
+    steps = np.flatnonzero(counts)
+    return [first + step for step in steps.tolist()], counts[steps].tolist()
 
 
 @dataclass
@@ -126,8 +137,11 @@ class Totals:
     def add(self, facts: Facts) -> None:
         """One more sample."""
         for name, (dtype, shape) in facts["tensors"].items():
+            known = self.tensors.get(name)
+            if known is not None and known.dtype == dtype and list(known.shape) == shape:
+                continue
             new = TensorSchema(dtype=dtype, shape=tuple(shape))
-            self.tensors[name] = join_schemas(self.tensors[name], new) if name in self.tensors else self._first(new)
+            self.tensors[name] = join_schemas(known, new) if name in self.tensors else self._first(new)
         for name in self.tensors.keys() - facts["tensors"].keys():
             self.tensors[name] = None
         for key, kind in facts["keys"].items():
@@ -136,8 +150,8 @@ class Totals:
             self.classes[value] = self.classes.get(value, 0) + count
         times = facts.get("times")
         if times:
-            self.start = min(filter(None, (self.start, times[0])), key=_moment)
-            self.end = max(filter(None, (self.end, times[1])), key=_moment)
+            self.start = min(self.start or times[0], times[0], key=_moment)
+            self.end = max(self.end or times[1], times[1], key=_moment)
         self.places.append(facts.get("place", []))
         if self._measured and "input" in facts["tensors"] and "bands" in facts:
             self._measure(facts["bands"])
@@ -162,8 +176,9 @@ class Totals:
         return {name: self.classes.get(str(value), 0) for name, value in labels.items()}
 
 
-def _moment(text: str) -> datetime:
-    return parse_datetime(text) or datetime.max.replace(tzinfo=UTC)
+def _moment(text: str) -> str:
+    """What times sort by as texts, which `format_datetime` made: with a fraction they end in no `Z` too early."""
+    return text.removesuffix("Z")
 
 
 ARROW = {"bool": "bool", "int": "int64", "long": "int64", "float": "double", "text": "string", "time": "string"}

@@ -26,6 +26,7 @@ _EVERY_S = 5.0
 VERSION = 2
 
 Entry = dict[str, Any]
+_encoded = json.JSONEncoder(separators=(",", ":")).encode
 
 
 class _Lines(Protocol):
@@ -201,7 +202,7 @@ class _Objects:
 
 
 def _line(entry: Entry) -> bytes:
-    return json.dumps(entry, separators=(",", ":")).encode() + b"\n"
+    return _encoded(entry).encode() + b"\n"
 
 
 def _parsed(line: bytes) -> Entry | None:
