@@ -148,6 +148,7 @@ class LocalStore:
                 try:
                     for part in parts:
                         _write(handle, part)
+                    _send_off(handle)
                 finally:
                     os.close(handle)
                 os.replace(temporary, target)
@@ -181,6 +182,13 @@ def _write(handle: int, data: bytes) -> None:
     rest = memoryview(data)
     while rest:
         rest = rest[os.write(handle, rest) :]
+
+
+def _send_off(handle: int) -> None:
+    """Have the disk begin with what was written, instead of much later with all of it; nobody waits for it."""
+    if hasattr(os, "posix_fadvise"):
+        with suppress(OSError):
+            os.posix_fadvise(handle, 0, 0, os.POSIX_FADV_DONTNEED)
 
 
 def _entry(name: str, status: os.stat_result) -> Entry:

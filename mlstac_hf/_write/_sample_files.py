@@ -80,6 +80,9 @@ class SampleFiles:
         )
         self._sums.append((done.digest, done.file))
 
+    def rest(self) -> None:
+        """See `Writer`: what was settled is in place."""
+
     def finish(self, totals: Totals) -> Outcome:
         """See `Writer`."""
         plan = self._plan
