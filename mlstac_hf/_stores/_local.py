@@ -20,6 +20,9 @@ _FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK  # or a pipe would keep us w
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
 _READABLE = 0o666  # less what the umask takes: others read what is written, if the user lets them
 
+_SEND_OFF = 2**16
+"""Bytes that are worth the disk's while."""
+
 PART = ".part"
 """Ends the names of files that are being written, which begin with a dot."""
 
@@ -146,9 +149,7 @@ class LocalStore:
             handle = _create(temporary)
             try:
                 try:
-                    for part in parts:
-                        _write(handle, part)
-                    _send_off(handle)
+                    _write_all(handle, parts)
                 finally:
                     os.close(handle)
                 os.replace(temporary, target)
@@ -178,17 +179,26 @@ def _create(path: str) -> int:
         return os.open(path, _NEW, _READABLE)
 
 
-def _write(handle: int, data: bytes) -> None:
-    rest = memoryview(data)
-    while rest:
-        rest = rest[os.write(handle, rest) :]
+def _write_all(handle: int, parts: Iterable[bytes]) -> None:
+    sent = end = 0
+    for part in parts:
+        rest = memoryview(part)
+        while rest:
+            rest = rest[os.write(handle, rest) :]
+        end += len(part)
+        if end - sent >= _SEND_OFF:
+            _send_off(handle, sent, end)
+            sent = end
 
 
-def _send_off(handle: int) -> None:
-    """Have the disk begin with what was written, instead of much later with all of it; nobody waits for it."""
+def _send_off(handle: int, start: int, stop: int) -> None:
+    """Have the disk begin with what was written, instead of much later with all of it; nobody waits for it.
+
+    Linux takes this for the word to do so; what is on its way is still in memory for readers.
+    """
     if hasattr(os, "posix_fadvise"):
         with suppress(OSError):
-            os.posix_fadvise(handle, 0, 0, os.POSIX_FADV_DONTNEED)
+            os.posix_fadvise(handle, start, stop - start, os.POSIX_FADV_DONTNEED)
 
 
 def _entry(name: str, status: os.stat_result) -> Entry:

@@ -110,7 +110,7 @@ def _floats(values: Array) -> dict[str, Any]:
 
 def _finite(values: Array) -> dict[str, Any]:
     if not values.size:
-        return dict.fromkeys(_MOMENTS, [0.0]) | {"minimum": [None], "maximum": [None]}
+        return {"count": [0.0], "mean": [0.0], "deviations": [0.0], "minimum": [None], "maximum": [None]}
     edges = {"minimum": values.min(axis=1).tolist(), "maximum": values.max(axis=1).tolist()}
     first = values[:, :1].copy()
     with np.errstate(all="ignore"):  # what is beyond a float is found to be in `statistics`
