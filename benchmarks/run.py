@@ -1,6 +1,6 @@
 """Run every benchmark on data made now; the results go to `benchmarks/results/`. Takes about nine minutes.
 
-Conversion and writing run twice where there is a file system in memory: on disk, where the disk's own speed may be the limit,
+Conversion and writing run twice where there is a file system in memory: on disk, where its own speed may be the limit,
 and in memory, where ours is.
 """
 
