@@ -5,24 +5,17 @@ Each conversion runs in a process of its own, which also says how much memory it
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
-import subprocess
 import sys
 import time
 from pathlib import Path
 
 from _bench import NBYTES, SAMPLES, compare, make_collection, report
+from _once import memory, once, tell
 
 BATCH = 32
 ROUNDS = 6  # the disk's mood changes from one to the next
-
-
-def memory(name):
-    """`VmRSS`, what this process holds now, or `VmHWM`, the most it held; bytes. Linux only."""
-    with open("/proc/self/status") as file:
-        return next(int(line.split()[1]) * 1024 for line in file if line.startswith(name))
 
 
 def rows(collection):
@@ -54,7 +47,7 @@ def convert(how, collection, cache):
             }
         )
         datasets.Dataset.from_generator(rows, features=features, cache_dir=cache, gen_kwargs={"collection": collection})
-    print(json.dumps({"seconds": time.perf_counter() - start, "peak": memory("VmHWM") - before}))
+    tell(time.perf_counter() - start, before)
 
 
 def conversion(how, folder):
@@ -62,13 +55,7 @@ def conversion(how, folder):
     cache = folder / f"cache-{how}"
     shutil.rmtree(cache, ignore_errors=True)
     os.sync()
-    run = subprocess.run(
-        [sys.executable, __file__, how, str(folder / "collection"), str(cache)],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    return json.loads(run.stdout.splitlines()[-1])
+    return once(__file__, how, folder / "collection", cache)
 
 
 def writing(folder):

@@ -1,6 +1,6 @@
-"""Run every benchmark on data made now; the results go to `benchmarks/results/`. Takes about six minutes.
+"""Run every benchmark on data made now; the results go to `benchmarks/results/`. Takes about nine minutes.
 
-The conversion runs twice where there is a file system in memory: on disk, where the disk's own speed may be the limit,
+Conversion and writing run twice where there is a file system in memory: on disk, where its own speed may be the limit,
 and in memory, where ours is.
 """
 
@@ -21,6 +21,10 @@ def run(script, *arguments):
 with tempfile.TemporaryDirectory(prefix="mlstac-hf-benchmark-") as folder:
     run("read.py", folder)
     run("convert.py", folder, "convert")
+with tempfile.TemporaryDirectory(prefix="mlstac-hf-benchmark-") as folder:
+    run("write.py", folder, "write")
 if MEMORY.is_dir():
     with tempfile.TemporaryDirectory(prefix="mlstac-hf-benchmark-", dir=MEMORY) as folder:
         run("convert.py", folder, "convert in memory")
+    with tempfile.TemporaryDirectory(prefix="mlstac-hf-benchmark-", dir=MEMORY) as folder:
+        run("write.py", folder, "write in memory")

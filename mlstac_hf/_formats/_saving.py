@@ -18,6 +18,7 @@ from mlstac_hf._formats._safetensors import MAX_HEADER, PREFIX, HeaderError, che
 
 _CODE_OF = {dtype: code for code, dtype in CODES.items()}
 _ALIGNMENT = 8
+_encoded = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 def storable(dtype: np.dtype[Any]) -> bool:
@@ -35,9 +36,8 @@ def save_safetensors(tensors: Mapping[str, Array], metadata: Mapping[str, str]) 
     Raises:
         HeaderError: a dtype that the format does not have, or texts that are no Unicode or too long for any reader.
     """
-    check_surrogates(dict(metadata) | dict.fromkeys(tensors, ""))
     header: dict[str, Any] = {"__metadata__": dict(metadata)} if metadata else {}
-    ordered = sorted(tensors.items(), key=lambda item: (-item[1].dtype.itemsize, item[0]))
+    ordered = _ordered(tensors)
     end = 0
     for name, array in ordered:
         code = _CODE_OF.get(array.dtype.newbyteorder("<"))
@@ -45,7 +45,11 @@ def save_safetensors(tensors: Mapping[str, Array], metadata: Mapping[str, str]) 
             raise HeaderError(f"tensor {short(name)}: safetensors has no dtype {array.dtype.name}")
         header[name] = {"dtype": code, "shape": list(array.shape), "data_offsets": [end, end + array.nbytes]}
         end += array.nbytes
-    text = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode()
+    try:
+        text = _encoded(header).encode()
+    except UnicodeEncodeError:
+        check_surrogates(dict(metadata) | dict.fromkeys(tensors, ""))
+        raise
     text += b" " * (-len(text) % _ALIGNMENT)
     if len(text) > MAX_HEADER:
         raise HeaderError(f"its metadata take {len(text)} bytes, more than the {MAX_HEADER} that readers accept")
@@ -55,3 +59,23 @@ def save_safetensors(tensors: Mapping[str, Array], metadata: Mapping[str, str]) 
         for _, array in ordered
     ]
     return b"".join(parts)
+
+
+def views_of(data: bytes, tensors: Mapping[str, Array]) -> dict[str, Array]:
+    """The tensors of a file as it was saved, as views of its bytes.
+
+    Args:
+        data: what `save_safetensors` made of these tensors; they lie at its end.
+        tensors: by name; only their dtypes and shapes are looked at.
+    """
+    start = len(data) - sum(array.nbytes for array in tensors.values())
+    views = {}
+    for name, array in _ordered(tensors):
+        flat = np.frombuffer(data, array.dtype.newbyteorder("<"), array.size, start)
+        views[name] = flat.reshape(array.shape)
+        start += array.nbytes
+    return views
+
+
+def _ordered(tensors: Mapping[str, Array]) -> list[tuple[str, Array]]:
+    return sorted(tensors.items(), key=lambda item: (-item[1].dtype.itemsize, item[0]))

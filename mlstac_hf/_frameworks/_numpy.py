@@ -26,6 +26,8 @@ def to_numpy(value: Any) -> Array:
     Raises:
         TypeError: a masked array, whose mask would be lost.
     """
+    if type(value) is np.ndarray:
+        return value
     if isinstance(value, np.ma.MaskedArray):
         raise TypeError("found a masked array, whose mask would be lost; fill it first, with array.filled(value)")
     return np.asarray(value)

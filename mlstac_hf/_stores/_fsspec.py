@@ -7,7 +7,9 @@ their own; retries, which each filesystem brings.
 from __future__ import annotations
 
 import hashlib
+import io
 import re
+from collections.abc import Iterable
 from typing import Any
 
 import fsspec
@@ -82,6 +84,12 @@ class FsspecStore:
         full = self._full(path)
         self._call("write", path, self._fs.makedirs, full.rpartition("/")[0], exist_ok=True)
         self._call("write", path, self._fs.pipe_file, full, data)
+
+    def put_parts(self, path: str, parts: Iterable[bytes]) -> None:
+        joined = io.BytesIO()
+        for part in parts:
+            joined.write(part)
+        self.put(path, joined.getvalue())  # a buffer's own bytes, no copy
 
     def remove(self, path: str) -> None:
         full = self._full(path)

@@ -7,6 +7,7 @@ FileNotFoundError, for the caller to name; everything else that goes wrong is a 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Protocol
@@ -54,6 +55,9 @@ class Store(Protocol):
 
 class WritableStore(Store, Protocol):
     """A store that whole collections are written to."""
+
+    def put_parts(self, path: str, parts: Iterable[bytes]) -> None:
+        """As `put`, of parts that lie one after another; none is held longer than it takes."""
 
     def remove(self, path: str) -> None:
         """Remove a file. A FileNotFoundError where there is none."""

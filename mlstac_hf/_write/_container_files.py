@@ -9,14 +9,19 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-from collections.abc import Callable, Mapping, Sequence
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from typing import Any
 
 from mlstac_hf._errors import MissingExtraError
-from mlstac_hf._formats import CONTAINER_PREFIX, PREFIX, Array, header_length, parse_header
+from mlstac_hf._formats import CONTAINER_PREFIX, Array
+from mlstac_hf._formats._saving import views_of
 from mlstac_hf._reading._metadata_table import FOOTPRINT, PLUMBING
 from mlstac_hf._spec import Catalog, DataFile, address_in, format_datetime, parse_datetime
+from mlstac_hf._stores import WritableStore
 from mlstac_hf._write._destination import remove_strays
 from mlstac_hf._write._encode import encode
 from mlstac_hf._write._extent import footprints
@@ -27,6 +32,8 @@ from mlstac_hf._write._raster_payload import encode_raster, stack
 from mlstac_hf._write._sample import Checked
 
 TABLE = "metadata.parquet"
+_AHEAD = 8_000_000
+"""Bytes that may be held beyond those of one container, while one is put and the next one fills."""
 _STANDARD = ("crs", "geotransform", "start_datetime", "end_datetime")
 
 
@@ -63,6 +70,7 @@ class ContainerFiles:
         self._rows: list[dict[str, Any]] = []
         self._waiting: list[Done] = []
         self._nbytes = 0
+        self._under_way: _UnderWay | None = None
 
     def resume(self, totals: Totals) -> list[str]:
         """See `Writer`."""
@@ -98,9 +106,7 @@ class ContainerFiles:
         data = encode(sample, name, self._plan.task)
 
         def make() -> Done:
-            header = parse_header(data[PREFIX : PREFIX + header_length(data)], len(data))
-            tensors = {name: tensor.view(memoryview(data)) for name, tensor in header.tensors.items()}
-            return self._done(sample, name, tensors, data)
+            return self._done(sample, name, views_of(data, sample.tensors), data)
 
         return len(data), make
 
@@ -139,8 +145,12 @@ class ContainerFiles:
             self._flush()
         self._waiting.append(done)
         self._nbytes += done.nbytes
+        if self._under_way is not None:
+            self._under_way.wait(max(0, self._plan.shard_nbytes + _AHEAD - self._nbytes))
 
     def _flush(self) -> None:
+        """Put what waits, in a thread, while samples of the next container come in."""
+        self.rest()
         plan, waiting = self._plan, self._waiting
         places, begin = {}, 0
         for done in waiting:
@@ -148,9 +158,6 @@ class ContainerFiles:
             begin += done.nbytes
         header = json.dumps(places).encode()  # to the letter: upstream dumps it again to learn its length
         file = f"{plan.split}_{len(self._files):04d}.mlstac"
-        data = b"".join(
-            (b"#y", len(header).to_bytes(CONTAINER_PREFIX - 2, "little"), header, *(d.payload for d in waiting))
-        )
         rows = [
             {
                 "datapoint_id": done.id,
@@ -163,19 +170,26 @@ class ContainerFiles:
             }
             for done in waiting
         ]
-        facts = [done.facts for done in waiting]
+        head = b"#y" + len(header).to_bytes(CONTAINER_PREFIX - 2, "little") + header
+        entry = {"file": file, "nbytes": len(head) + begin, "rows": rows, "facts": [done.facts for done in waiting]}
+        parts = deque([head, *(done.payload for done in waiting)])
         self._waiting, self._nbytes = [], 0
-        waiting.clear()
-        digest = hashlib.sha256(data).hexdigest()
-        plan.store.put(f"{plan.split}/{file}", data)
-        self._journal.append({"file": file, "nbytes": len(data), "sha256": digest, "rows": rows, "facts": facts})
-        self._add(file, len(data), digest, rows)
+        self._under_way = _UnderWay(plan.store, f"{plan.split}/{file}", parts, entry)
+
+    def rest(self) -> None:
+        """See `Writer`."""
+        put, self._under_way = self._under_way, None
+        if put is not None:
+            entry = put.entry()
+            self._journal.append(entry)
+            self._add(entry["file"], entry["nbytes"], entry["sha256"], entry["rows"])
 
     def finish(self, totals: Totals) -> Outcome:
         """See `Writer`."""
         plan = self._plan
         if self._waiting or not self._files:
             self._flush()
+        self.rest()
         table = table_bytes(self._rows, totals)
         plan.store.put(f"{plan.split}/{TABLE}", table)
         remove_strays(plan.store, plan.split, {file for file, *_ in self._files})
@@ -197,6 +211,56 @@ class ContainerFiles:
             checksums={path: f"sha256:{digest}" for path, digest in sums.items()},
             target_planes=tuple(range(planes[0], sum(planes))) if planes and planes[1] else None,
         )
+
+
+class _UnderWay:
+    """A full container that a thread of its own puts, and whose payloads it lets go one by one.
+
+    Args:
+        store: where to.
+        path: of the file there.
+        parts: of the file; taken from.
+        entry: what the journal says of it, but for its checksum.
+    """
+
+    def __init__(self, store: WritableStore, path: str, parts: deque[bytes], entry: dict[str, Any]) -> None:
+        self._entry, self._parts, self._left = entry, parts, sum(map(len, parts))
+        self._digest, self._less = hashlib.sha256(), threading.Condition()
+        pool = ThreadPoolExecutor(1, thread_name_prefix="mlstac-write")
+        self._future = pool.submit(self._put, store, path)
+        pool.shutdown(wait=False)  # its thread ends with this job
+
+    def _put(self, store: WritableStore, path: str) -> None:
+        try:
+            store.put_parts(path, self._taken())
+        finally:
+            self._less_by(self._left)
+
+    def _taken(self) -> Iterator[bytes]:
+        while self._parts:
+            part = self._parts.popleft()
+            self._digest.update(part)
+            yield part
+            self._less_by(len(part))
+
+    def _less_by(self, nbytes: int) -> None:
+        with self._less:
+            self._left -= nbytes
+            self._less.notify_all()
+
+    def wait(self, nbytes: int) -> None:
+        """Until no more bytes than this are left to put."""
+        with self._less:
+            self._less.wait_for(lambda: self._left <= nbytes)
+
+    def entry(self) -> dict[str, Any]:
+        """What the journal says of it, once it is in place.
+
+        Raises:
+            StoreError: it could not be put.
+        """
+        self._future.result()
+        return {**self._entry, "sha256": self._digest.hexdigest()}
 
 
 def table_bytes(rows: Sequence[Mapping[str, Any]], totals: Totals) -> bytes:

@@ -1,40 +1,31 @@
-"""What is learned of the samples while they are written: schema, statistics, classes, place and time.
+"""What is learned of the samples while they are written: schema, classes, place and time.
 
 Owns: the facts of one sample, as JSON that the journal keeps, and their sum, which depends on the order of the samples
-and on nothing else: not on threads, nor on how often a write was broken off. Leaves to others: how they stand in
-`main.json` (`_main`), footprints (`_extent`).
+and on nothing else: not on threads, nor on how often a write was broken off. Leaves to others:
+statistics of bands (`_bands`), how they stand in `main.json` (`_main`), footprints (`_extent`).
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
 
 from mlstac_hf._formats import Array, dtype_of
-from mlstac_hf._reading._statistics import Moments
-from mlstac_hf._spec import BandStatistics, TensorSchema, format_datetime, parse_datetime
+from mlstac_hf._spec import BandStatistics, TensorSchema, format_datetime
+from mlstac_hf._write._bands import BandSums, bands_of
 from mlstac_hf._write._sample import Checked
 
 Facts = dict[str, Any]
 """Of one sample, JSON-ready."""
 
-PERCENTILES = (2, 5, 25, 50, 75, 95, 98)
-_MAX_BANDS = 512
-"""More planes than these are no bands, and get no statistics."""
-_VALUES = 64
-"""Values a band that a sample gives for percentiles."""
-_SAMPLES = 512
-"""At least half as many samples give values, evenly spread; at most twice as many."""
-_GOLDEN = (math.sqrt(5) - 1) / 2
 _EXACT = 2**53
 """Integers up to this are floats as well."""
 _MAX_CLASSES = 4096
-_MOMENTS = ("count", "mean", "squares")
+_SPAN = 2**16
+"""Classes that lie closer than this are counted without sorting them."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,11 +37,6 @@ class Survey:
     band_axis: int | None = None
     classes: bool = False
     """Whether values of `target` are counted."""
-
-
-def stride(index: int) -> int:
-    """Every how many-th sample gives values for percentiles once there are `index` of them."""
-    return 1 << max(0, (index // _SAMPLES).bit_length())
 
 
 def facts_of(sample: Checked, tensors: Mapping[str, Array], survey: Survey) -> Facts:
@@ -73,7 +59,7 @@ def facts_of(sample: Checked, tensors: Mapping[str, Array], survey: Survey) -> F
     if times:
         facts["times"] = [times[0], times[-1]]
     if survey.statistics and "input" in tensors:
-        facts["bands"] = _bands(tensors["input"], survey.band_axis, sample.index)
+        facts["bands"] = bands_of(tensors["input"], survey.band_axis, sample.index)
     if survey.classes and "target" in tensors:
         facts["classes"] = _classes(tensors["target"])
     return facts
@@ -107,69 +93,29 @@ _JOINED = {
 }
 
 
-def _bands(array: Array, axis: int | None, index: int) -> Facts | None:
-    """Moments, range and a few values of each band; None where there are no numbers, or too many bands."""
-    if array.dtype.kind == "c" or array.size == 0:
-        return None
-    axis = -3 if axis is None else axis
-    rows = np.moveaxis(array, axis, 0) if -array.ndim <= axis < array.ndim else array.reshape(1, -1)
-    if len(rows) > _MAX_BANDS:
-        return None
-    flat = rows.reshape(len(rows), -1)
-    moments = _moments(flat)
-    lows, highs = zip(*map(_range, flat), strict=True)
-    facts = {
-        "count": moments.count.tolist(),
-        "mean": moments.mean.tolist(),
-        "squares": moments.squares.tolist(),
-        "minimum": lows,
-        "maximum": highs,
-    }
-    if index % stride(index) == 0:
-        at = (np.arange(_VALUES) * _GOLDEN + index * math.sqrt(2)) % 1  # spread over the image, elsewhere in each
-        some = flat[:, (at * flat.shape[1]).astype(np.int64)].astype(np.float64)
-        facts["values"] = [row[np.isfinite(row)].tolist() for row in some]
-    return facts
-
-
-def _moments(rows: Array) -> Moments:
-    """Of each row. Without BLAS, whose threads would fight ours, and whose sums depend on their number."""
-    values = rows.astype(np.float64)
-    if rows.dtype.kind not in "iub" and not np.isfinite(values).all():
-        parts = [_moments(row[np.isfinite(row)][None]) for row in values]
-        return Moments(*(np.concatenate([getattr(part, name) for part in parts]) for name in _MOMENTS))
-    if not values.size:
-        return Moments(*np.zeros((3, len(rows))))
-    first = values[:, :1].copy()
-    with np.errstate(all="ignore"):  # what is beyond a float is found to be in `statistics`
-        values -= first
-        mean = values.mean(axis=1, keepdims=True)
-        values -= mean
-        squares = np.einsum("ij,ij->i", values, values)
-    return Moments(np.full(len(rows), float(rows.shape[1])), (mean + first)[:, 0], squares)
-
-
-def _range(row: Array) -> tuple[float | None, float | None]:
-    """Least and largest finite value; None where there is none."""
-    if row.dtype.kind not in "iub":
-        row = row.astype(np.float64)
-        row = row[np.isfinite(row)]
-    return (float(row.min()), float(row.max())) if row.size else (None, None)
-
-
 def _classes(array: Array) -> dict[str, int]:
     """Elements by value; nothing where the target is no classes."""
-    if array.dtype.kind not in "iub":
+    if array.dtype.kind not in "iub" or not array.size:
         return {}
-    if array.dtype.itemsize == 1 and array.dtype.kind != "i":
-        counts = np.bincount(array.reshape(-1).view(np.uint8), minlength=1)
-        values = np.flatnonzero(counts)
-        counts = counts[values]
+    values, counts = _counted(array.reshape(-1))
+    return dict(zip(map(str, values), counts, strict=True)) if len(values) <= _MAX_CLASSES else {}
+
+
+def _counted(flat: Array) -> tuple[list[int], list[int]]:
+    """Values that occur, and how often."""
+    first = 0
+    if flat.dtype.kind == "b" or flat.dtype == np.uint8:
+        counts = np.bincount(flat.view(np.uint8))
     else:
-        values, counts = np.unique(array, return_counts=True)
-    if len(values) > _MAX_CLASSES:
-        return {}
-    return {str(int(value)): int(count) for value, count in zip(values, counts, strict=True)}
+        low, high = flat.min(), flat.max()
+        first = int(low)
+        if int(high) - first >= _SPAN:
+            values, counts = np.unique(flat, return_counts=True)
+            return values.tolist(), counts.tolist()
+        above = (flat - low).view(f"u{flat.itemsize}")  # a difference that wraps is right without its sign
+        counts = np.bincount(above.astype(np.intp))
+    steps = np.flatnonzero(counts)
+    return [first + step for step in steps.tolist()], counts[steps].tolist()
 
 
 @dataclass
@@ -185,16 +131,17 @@ class Totals:
     end: str | None = None
     places: list[list[Any]] = field(default_factory=list)
     """CRS, six numbers, rows and columns of each sample, or nothing."""
-    _moments: Moments | None = None
-    _range: Array | None = None
-    _values: dict[int, list[list[float]]] = field(default_factory=dict)
+    _bands: BandSums = field(default_factory=BandSums)
     _measured: bool = True
 
     def add(self, facts: Facts) -> None:
         """One more sample."""
         for name, (dtype, shape) in facts["tensors"].items():
+            known = self.tensors.get(name)
+            if known is not None and known.dtype == dtype and list(known.shape) == shape:
+                continue
             new = TensorSchema(dtype=dtype, shape=tuple(shape))
-            self.tensors[name] = join_schemas(self.tensors[name], new) if name in self.tensors else self._first(new)
+            self.tensors[name] = join_schemas(known, new) if name in self.tensors else self._first(new)
         for name in self.tensors.keys() - facts["tensors"].keys():
             self.tensors[name] = None
         for key, kind in facts["keys"].items():
@@ -203,8 +150,8 @@ class Totals:
             self.classes[value] = self.classes.get(value, 0) + count
         times = facts.get("times")
         if times:
-            self.start = min(filter(None, (self.start, times[0])), key=_moment)
-            self.end = max(filter(None, (self.end, times[1])), key=_moment)
+            self.start = min(self.start or times[0], times[0], key=_moment)
+            self.end = max(self.end or times[1], times[1], key=_moment)
         self.places.append(facts.get("place", []))
         if self._measured and "input" in facts["tensors"] and "bands" in facts:
             self._measure(facts["bands"])
@@ -218,53 +165,20 @@ class Totals:
             if self.tensors.get("input") is not None:
                 self._measured = False
             return
-        own = Moments(*(np.array(bands[key], np.float64) for key in _MOMENTS))
-        edges = np.array([bands["minimum"], bands["maximum"]], np.float64)
-        if self._moments is None or self._range is None:
-            self._moments, self._range = own, edges
-        elif own.mean.shape != self._moments.mean.shape:
-            self._measured = False
-            return
-        else:
-            with np.errstate(all="ignore"):  # what is beyond a float is found to be in `statistics`
-                self._moments = self._moments.merge(own)
-            self._range = np.stack([np.fmin(self._range[0], edges[0]), np.fmax(self._range[1], edges[1])])
-        if "values" in bands:
-            self._values[self.n_items] = bands["values"]
-            step = stride(self.n_items)
-            self._values = {index: values for index, values in self._values.items() if index % step == 0}
+        self._measured = self._bands.add(bands, self.n_items)
 
     def statistics(self) -> tuple[BandStatistics, ...] | None:
         """One entry a band of `input`; None where samples have no bands in common."""
-        if not self._measured or self._moments is None or self._range is None:
-            return None
-        columns = list(zip(*self._values.values(), strict=True))
-        with np.errstate(all="ignore"):
-            numbers = [self._moments.mean, self._moments.std, *self._range]
-        if not np.isfinite(numbers).all():
-            return None
-        found = []
-        for band, (mean, std, low, high) in enumerate(zip(*numbers, strict=True)):
-            values = [value for part in columns[band] for value in part]
-            percentiles = np.percentile(values, PERCENTILES).tolist() if values else []
-            found.append(
-                BandStatistics(
-                    mean=float(mean),
-                    std=float(std),
-                    minimum=float(low),
-                    maximum=float(high),
-                    percentiles=dict(zip(map(str, PERCENTILES), percentiles, strict=bool(values))),
-                )
-            )
-        return tuple(found)
+        return self._bands.statistics() if self._measured else None
 
     def class_counts(self, labels: Mapping[str, int]) -> dict[str, int]:
         """Elements, or samples where targets are numbers, by label."""
         return {name: self.classes.get(str(value), 0) for name, value in labels.items()}
 
 
-def _moment(text: str) -> datetime:
-    return parse_datetime(text) or datetime.max.replace(tzinfo=UTC)
+def _moment(text: str) -> str:
+    """What times sort by as texts, which `format_datetime` made: with a fraction they end in no `Z` too early."""
+    return text.removesuffix("Z")
 
 
 ARROW = {

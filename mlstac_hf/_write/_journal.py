@@ -20,11 +20,13 @@ from mlstac_hf._stores import LocalStore, WritableStore
 from mlstac_hf._write._destination import JOURNALS, names_of, remove, remove_folder
 
 _EVERY = 64
-"""Entries between two fsyncs, or two objects."""
+"""Entries an object holds, at most."""
 _EVERY_S = 5.0
-VERSION = 1
+"""Between two fsyncs, or two objects."""
+VERSION = 2
 
 Entry = dict[str, Any]
+_encoded = json.JSONEncoder(separators=(",", ":")).encode
 
 
 class _Lines(Protocol):
@@ -130,7 +132,7 @@ class _File:
             self._descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o666)
         except OSError as error:
             raise StoreError(f"could not write {self._path}: {error.strerror or error}") from error
-        self._unsynced = 0
+        self._synced = time.monotonic()
         _lock(self._descriptor, self._path)
 
     def read(self) -> list[bytes]:
@@ -141,10 +143,9 @@ class _File:
         try:
             while data:
                 data = data[os.write(self._descriptor, data) :]
-            self._unsynced += len(lines)
-            if self._unsynced >= _EVERY:
+            if time.monotonic() - self._synced > _EVERY_S:
                 os.fsync(self._descriptor)
-                self._unsynced = 0
+                self._synced = time.monotonic()
         except OSError as error:
             raise StoreError(f"could not write {self._path}: {error.strerror or error}") from error
 
@@ -201,7 +202,7 @@ class _Objects:
 
 
 def _line(entry: Entry) -> bytes:
-    return json.dumps(entry, separators=(",", ":")).encode() + b"\n"
+    return _encoded(entry).encode() + b"\n"
 
 
 def _parsed(line: bytes) -> Entry | None:

@@ -140,5 +140,8 @@ class Writer(Protocol):
     def settle(self, done: Done) -> None:
         """In the caller's thread, in order: note what is in place."""
 
+    def rest(self) -> None:
+        """Wait until nothing is under way, and note what is in place. Nothing more comes, or not for now."""
+
     def finish(self, totals: Totals) -> Outcome:
         """All samples were settled: write what goes beside them."""

@@ -98,10 +98,13 @@ def run(samples: Any, plan: Plan, writer: Writer, kinds: Mapping[str, str], form
     bar = tqdm(desc=f"{plan.split}: writing", total=count_of(samples), unit=" samples", disable=None, delay=2)
     with bar, closing(in_order(jobs, plan.workers, _HELD)) as results:
         bar.update(len(ids))
-        for done in results:
-            writer.settle(done)
-            totals.add(done.facts)
-            bar.update()
+        try:
+            for done in results:
+                writer.settle(done)
+                totals.add(done.facts)
+                bar.update()
+        finally:
+            writer.rest()
     return totals
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 
-from mlstac_hf._formats import PREFIX, header_length, parse_header
+from mlstac_hf._formats._saving import views_of
 from mlstac_hf._spec import PLAIN, SUFFIXES, SUMS, Catalog, encode_name
 from mlstac_hf._write._destination import names_of, remove_strays
 from mlstac_hf._write._encode import compress, encode
@@ -50,18 +50,17 @@ class SampleFiles:
     def prepare(self, sample: Checked, name: str) -> tuple[int, Callable[[], Done]]:
         """See `Writer`."""
         data = encode(sample, name, self._plan.task)
-        return 2 * len(data), lambda: self._put(sample, data)
+        return 2 * len(data), lambda: self._put(sample, name, data)
 
-    def _put(self, sample: Checked, data: bytes) -> Done:
+    def _put(self, sample: Checked, name: str, data: bytes) -> Done:
         plan = self._plan
-        header = parse_header(data[PREFIX : PREFIX + header_length(data)], len(data))
-        tensors = {name: tensor.view(memoryview(data)) for name, tensor in header.tensors.items()}
-        facts = facts_of(sample, tensors, plan.survey)
-        file = f"{encode_name(sample.index)}{self._suffix}"
+        facts = facts_of(sample, views_of(data, sample.tensors), plan.survey)
+        file = f"{name}{self._suffix}"
         stored = compress(data) if plan.compress else data
         plan.store.put(f"{plan.split}/{file}", stored)
         digest = hashlib.sha256(stored).hexdigest()
-        return Done(header.metadata["id"], sample.index, facts, file, len(stored), digest)
+        own = name if sample.id is None else sample.id
+        return Done(own, sample.index, facts, file, len(stored), digest)
 
     def settle(self, done: Done) -> None:
         """See `Writer`."""
@@ -77,6 +76,9 @@ class SampleFiles:
             }
         )
         self._sums.append((done.digest, done.file))
+
+    def rest(self) -> None:
+        """See `Writer`: what was settled is in place."""
 
     def finish(self, totals: Totals) -> Outcome:
         """See `Writer`."""

@@ -54,6 +54,8 @@ def test_what_is_written_is_read_and_changes_the_version(store):
     assert store.read("new/file") == b"two!"
     assert (after.name, after.nbytes) == ("file", 4)
     assert before.version != after.version
+    store.put_parts("new/parts", iter([b"one", b"", b"two"]))
+    assert store.read("new/parts") == b"onetwo"
 
 
 class Broken(fsspec.get_filesystem_class("memory")):

@@ -164,6 +164,20 @@ def test_a_write_that_fails_leaves_the_old_file(store):
     assert [entry.name for entry in store.list("x")] == ["file"]
 
 
+def test_parts_are_one_file_or_none(store):
+    store.put_parts("x/file", (bytes([number]) * number for number in range(5)))
+    assert store.read("x/file") == b"\1\2\2\3\3\3\4\4\4\4"
+
+    def broken():
+        yield b"new"
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        store.put_parts("x/file", broken())
+    assert store.read("x/file") == b"\1\2\2\3\3\3\4\4\4\4"
+    assert [entry.name for entry in store.list("x")] == ["file"]
+
+
 def test_a_version_changes_with_the_content_even_under_the_old_times(store, tmp_path):
     path = tmp_path / "root" / "main.json"
     before, status = store.stat("main.json"), path.stat()

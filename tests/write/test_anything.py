@@ -17,7 +17,7 @@ import mlstac_hf
 from mlstac_hf import Collection
 from mlstac_hf._formats import HeaderError
 from mlstac_hf._formats._dtypes import CODES
-from mlstac_hf._formats._saving import save_safetensors
+from mlstac_hf._formats._saving import save_safetensors, views_of
 
 pytest.importorskip("pyarrow")
 pytestmark = pytest.mark.filterwarnings(LOOSE)
@@ -101,6 +101,10 @@ def test_the_safetensors_package_reads_what_we_write(tensors, metadata):
     tensors = {name: array for name, array in tensors.items() if array.dtype in PLAIN}
     data = save_safetensors(tensors, metadata)
     assert data == save_safetensors(dict(reversed(tensors.items())), metadata)
+    views = views_of(data, tensors)
+    assert {name: (view.dtype, view.shape, view.tobytes()) for name, view in views.items()} == {
+        name: (array.dtype, array.shape, array.tobytes()) for name, array in tensors.items()
+    }
     read = safetensors.deserialize(data)
     assert sorted(name for name, _ in read) == sorted(tensors)
     for name, slice_ in read:

@@ -113,8 +113,14 @@ def test_containers_need_no_case(tmp_path, caseless):
 
 
 MEASURE = """
-import resource, sys, numpy, tqdm, mlstac_hf
+import resource, sys, fsspec, numpy, tqdm, mlstac_hf
+from fsspec.implementations.memory import MemoryFileSystem
 from mlstac_hf._write import _container_files
+class Forgetful(MemoryFileSystem):
+    protocol, store, pseudo_dirs = "forgetful", {}, [""]
+    def pipe_file(self, path, value, **kwargs):
+        super().pipe_file(path, b"" if path.endswith((".safetensors", ".mlstac")) else value, **kwargs)
+fsspec.register_implementation("forgetful", Forgetful)
 def samples(count):
     rng = numpy.random.default_rng(0)
     image = rng.integers(0, 4000, (13, 128, 128)).astype("uint16")
@@ -137,15 +143,17 @@ print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - base) / 1024)
 
 
 @pytest.mark.parametrize("layout", ["samples", "container"])
-def test_memory_stays_bounded(tmp_path, layout):
-    """800 samples of uint16 (13, 128, 128) and a mask, 354 MB; 2,000 take no more."""
+@pytest.mark.parametrize("place", ["folder", "bucket"])
+def test_memory_stays_bounded(tmp_path, layout, place):
+    """800 samples of uint16 (13, 128, 128) and a mask, 354 MB; 2,000 take no more. Containers are of 100 MB."""
     if layout == "container":
         pytest.importorskip("pyarrow")
+    destination = str(tmp_path / "x") if place == "folder" else "forgetful://bucket/x"
     done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", MEASURE, str(tmp_path / "x"), layout],
+        [sys.executable, "-W", "error", "-c", MEASURE, destination, layout],
         env={"PYTHONPATH": str(Path(mlstac_hf.__file__).parents[1])},
         capture_output=True,
         text=True,
         check=True,
     )
-    assert float(done.stdout) < 300
+    assert float(done.stdout) < {"samples": 80, "container": 260}[layout]

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
 from publishing import DESCRIBED, LOOSE, sample, samples
 
 import mlstac_hf
 from mlstac_hf import Collection
 from mlstac_hf._spec import Extent, TensorSchema
 from mlstac_hf._write._extent import box_of, join_extents
-from mlstac_hf._write._facts import stride
+from mlstac_hf._write._facts import Survey, facts_of
+from mlstac_hf._write._sample import check
 
 pytestmark = pytest.mark.filterwarnings(LOOSE)
 
@@ -110,12 +116,22 @@ def test_an_extent_that_is_given_stays(tmp_path):
     assert mlstac_hf.write(samples(2), tmp_path, given).extent.bbox == ((1, 2, 3, 4),)
 
 
-def test_percentiles_come_from_samples_evenly_spread():
-    for count in (1, 100, 512, 513, 5000, 100_000):
-        kept = [index for index in range(count) if index % stride(count - 1) == 0]
-        noted = sum(index % stride(index) == 0 for index in range(count))
-        assert min(count, 256) <= len(kept) <= 1024
-        assert noted < 512 * 12
+@given(
+    st.sampled_from(["bool", "uint8", "int8", "uint16", "int16", "int64", "uint64"]).flatmap(
+        lambda dtype: hnp.arrays(dtype, hnp.array_shapes(min_dims=0, max_dims=3, min_side=0, max_side=6))
+    )
+)
+def test_classes_are_counted_value_by_value(target):
+    survey = Survey(statistics=False, classes=True)
+    counted = facts_of(check({"target": target}, 0), {"target": target}, survey)["classes"]
+    assert counted == Counter(str(int(value)) for value in target.reshape(-1))
+
+
+def test_what_is_no_class_is_not_counted(tmp_path):
+    many = np.arange(5000, dtype="int64") * 2**40
+    for target in (many.reshape(50, 100), (many >> 40).astype("int16"), np.ones(3, "float32")):
+        given = [{"input": np.ones(2), "target": target}]
+        assert mlstac_hf.write(given, tmp_path / str(target.dtype), PONDS).annotations.class_counts is None
 
 
 @pytest.mark.parametrize(

@@ -5,25 +5,27 @@ from __future__ import annotations
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 from publishing import DESCRIBED, samples, tree
 
 import mlstac_hf
 from mlstac_hf import Collection, StoreError
 
-PONDS = Collection(id="ponds", **DESCRIBED, labels={"land": 0, "water": 1})
+PONDS = Collection(id="ponds", **DESCRIBED, labels={"land": 0, "water": 1, "ice": 2})
 LAYOUTS = {
     "samples": {"layout": "samples"},
     "gzip": {"layout": "samples", "compress": True},
     "container": {"layout": "container", "shard_nbytes": 9000},
 }
-KILLS = int(os.environ.get("MLSTAC_HF_KILLS", "10"))
+KILLS = int(os.environ.get("MLSTAC_HF_KILLS", "12"))
 """How often the kill test kills, over all layouts."""
 
 WRITING = """
@@ -33,12 +35,12 @@ from publishing import DESCRIBED, samples
 import mlstac_hf
 folder, options, count = sys.argv[1], json.loads(sys.argv[2]), int(sys.argv[3])
 def told():
-    for index, one in enumerate(samples(count)):
+    for index, one in enumerate(samples(count, dtype="uint8")):
         if not index:
             print("begun", flush=True)
         yield one
-mlstac_hf.write(told(), folder, mlstac_hf.Collection(id="ponds", **DESCRIBED, labels={"land": 0, "water": 1}),
-    **options)
+mlstac_hf.write(told(), folder, mlstac_hf.Collection(id="ponds", **DESCRIBED,
+    labels={"land": 0, "water": 1, "ice": 2}), **options)
 """
 
 
@@ -56,28 +58,63 @@ def start(folder, options, count):
         [sys.executable, "-W", "error", "-c", WRITING, str(folder), json.dumps(options), str(count)],
         env={**os.environ, "SUPPORT": support, "PYTHONPATH": root},
         stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
     )
 
 
-def test_killed_at_any_moment(tmp_path, options):
-    count, seed = 400, sum(map(ord, str(options)))
-    mlstac_hf.write(samples(count), tmp_path / "whole", PONDS, **options)
+@pytest.mark.parametrize("layout", [*LAYOUTS, "geotiff"])
+def test_killed_at_any_moment(tmp_path, layout):
+    """Killed, gone on with, killed again; when it is whole in spite of it all, begun anew."""
+    if layout in ("container", "geotiff"):
+        pytest.importorskip("pyarrow")
+    if layout == "geotiff":
+        pytest.importorskip("rasterio")
+    options = LAYOUTS.get(layout, {**LAYOUTS["container"], "payload": "geotiff"})
+    count = 120 if layout == "geotiff" else 400
+    kills, folder = -(-KILLS // (len(LAYOUTS) + 1)), tmp_path / "killed"
+    with start(tmp_path / "whole", options, count) as process:
+        process.stdout.readline()
+        begun = time.monotonic()
+        _, said = process.communicate()
+        assert process.returncode == 0, said.decode()
+        lasts = time.monotonic() - begun
     expected = tree(tmp_path / "whole")
-    moments, killed = random.Random(seed), 0
-    for _ in range(-(-KILLS // len(LAYOUTS))):
-        with start(tmp_path / "killed", options, count) as process:
-            assert process.stdout.readline() in (b"begun\n", b"")
-            time.sleep(moments.random() * 0.25)
-            process.send_signal(signal.SIGKILL)
-            killed += process.wait() == -signal.SIGKILL
-        if (tmp_path / "killed/main.json").exists():  # the last file, so all others are there
-            assert expected.items() <= tree(tmp_path / "killed").items()
+    moments, killed, states = random.Random(sum(map(ord, str(options)))), 0, set()
+    for _ in range(10 * kills):
+        if killed == kills:
             break
-    assert killed
-    with start(tmp_path / "killed", options, count) as process:
-        process.stdout.read()
-        assert process.wait() == 0
-    assert tree(tmp_path / "killed") == expected
+        if (folder / "main.json").exists():
+            check_whole(folder, expected, options, count)
+            shutil.rmtree(folder)
+        with start(folder, options, count) as process:
+            assert process.stdout.readline() in (b"begun\n", b"")
+            time.sleep(moments.random() * lasts)
+            process.send_signal(signal.SIGKILL)
+            process.communicate()
+            killed += process.returncode == -signal.SIGKILL
+        there = tree(folder) if folder.exists() else {}
+        states.add(len(there))
+        if "main.json" in there:  # the last file, so all others are there
+            assert expected.items() <= there.items()
+    assert killed == kills
+    assert len(states) > 1
+    check_whole(folder, expected, options, count)
+
+
+def check_whole(folder, expected, options, count):
+    """One more call ends in what an undisturbed write makes, and what it was given."""
+    with start(folder, options, count) as process:
+        _, said = process.communicate()
+        assert process.returncode == 0 or b"is there already, whole" in said, said.decode()
+    assert tree(folder) == expected
+    report = mlstac_hf.validate(folder, deep=True)
+    assert report.ok, str(report)
+    found = mlstac_hf.load(folder, "numpy")
+    assert len(found) == count
+    for index, given in enumerate(samples(count, dtype="uint8")):
+        assert found.metadata[index]["id"] == given["id"]
+        np.testing.assert_array_equal(found[index]["input"], given["input"])
+        np.testing.assert_array_equal(found[index]["target"], given["target"])
 
 
 class BrokenOffError(Exception):
@@ -107,6 +144,23 @@ def test_what_is_in_place_is_not_encoded_again(tmp_path, monkeypatch):
     after = {path.name: path.stat().st_mtime_ns for path in (tmp_path / "train").iterdir()}
     assert len(before) == 20
     assert before.items() <= after.items()
+
+
+@pytest.mark.parametrize("broken_at", [1, -1])
+def test_a_container_that_cannot_be_put_ends_the_write_and_can_be_mended(tmp_path, broken_at):
+    """The second of many, or the last."""
+    pytest.importorskip("pyarrow")
+    options = LAYOUTS["container"]
+    mlstac_hf.write(samples(100), tmp_path / "whole", PONDS, **options)
+    files = sorted(path.name for path in (tmp_path / "whole/train").glob("*.mlstac"))
+    in_the_way = tmp_path / "mended/train" / files[broken_at]
+    in_the_way.mkdir(parents=True)
+    with pytest.raises(StoreError, match=f"could not write .*{in_the_way.name}"):
+        mlstac_hf.write(samples(100), tmp_path / "mended", PONDS, **options)
+    assert not (tmp_path / "mended/main.json").exists()
+    in_the_way.rmdir()
+    mlstac_hf.write(samples(100), tmp_path / "mended", PONDS, **options)
+    assert tree(tmp_path / "mended") == tree(tmp_path / "whole")
 
 
 def test_a_bad_sample_ends_the_write_and_can_be_mended(tmp_path, options):

@@ -1,0 +1,113 @@
+"""`write()` with all it does by default, against the same bytes in plain files, and in one big file.
+
+Each side runs in a process of its own, on the same iterator, whose making counts on all sides, and ends with `os.sync`:
+what was written is on disk. Peak memory is the most a process held, less what the bare interpreter held before it
+imported numpy or mlstac_hf.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import time
+from pathlib import Path
+
+from _once import memory, once, tell
+
+SAMPLES = 2000
+IMAGE, MASK = (13, 128, 128), (1, 128, 128)
+SHARD = 100_000_000  # bytes of a container, as write() makes them
+ROUNDS = 6  # the disk's mood changes from one to the next
+SIDES = ("one file", "plain files", "write, samples", "plain containers", "write, container")
+
+
+def samples(count):
+    """The same ones each time, cheap to make."""
+    import numpy as np
+
+    noise = np.random.default_rng(0).integers(0, 10_000, IMAGE, dtype=np.uint16)
+    masks = [(noise[band : band + 1] % 5).astype(np.uint8) for band in range(len(noise))]
+    for index in range(count):
+        yield {
+            "input": noise + np.uint16(index),
+            "target": masks[index % len(masks)],
+            "crs": "EPSG:32633",
+            "geotransform": (465180.0 + 1280 * index, 10.0, 0.0, 5080250.0, 0.0, -10.0),
+            "start_datetime": "2020-06-01T10:00:31",
+            "scene": str(index % 7),
+        }
+
+
+def plain(folder, sizes):
+    """The same bytes as they are, so many samples a file: one open, one close, and one write a sample."""
+    head = bytes(536)  # what the header of a sample takes
+    made = samples(SAMPLES)
+    (folder / "train").mkdir(parents=True)
+    for number, size in enumerate(sizes):
+        handle = os.open(folder / "train" / f"{number:07d}.safetensors", os.O_WRONLY | os.O_CREAT | os.O_EXCL)
+        for _, sample in zip(range(size), made, strict=False):
+            os.writev(handle, [head, sample["input"].reshape(-1), sample["target"].reshape(-1)])
+        os.close(handle)
+
+
+def publish(folder, layout, count):
+    import mlstac_hf
+
+    collection = mlstac_hf.Collection(
+        id="bench", task=["TensorSegmentation"], labels={"land": 0, "water": 1, "ice": 2, "cloud": 3, "shadow": 4}
+    )
+    mlstac_hf.write(samples(count), folder, collection, layout=layout)
+
+
+def run(side, folder):
+    """One side in this process."""
+    before = memory("VmRSS")
+    import numpy as np
+
+    nbytes = sum(int(np.prod(shape)) * np.dtype(kind).itemsize for shape, kind in ((IMAGE, "u2"), (MASK, "u1"))) + 536
+    layouts = {"write, samples": "samples", "write, container": "container"}
+    if side in layouts:
+        publish(folder / "warm", layouts[side], 2)  # what is imported at first use is imported
+        shutil.rmtree(folder / "warm")
+    os.sync()
+    start = time.perf_counter()
+    if side in layouts:
+        publish(folder / "out", layouts[side], SAMPLES)
+    else:
+        size = {"one file": SAMPLES, "plain files": 1, "plain containers": SHARD // nbytes}[side]
+        plain(folder / "out", [size] * -(-SAMPLES // size))
+    os.sync()
+    tell(time.perf_counter() - start, before)
+
+
+def main(folder, name="write"):
+    from _bench import NBYTES, report
+
+    taken = {side: [] for side in SIDES}
+    for _ in range(ROUNDS):
+        for side in SIDES:
+            taken[side].append(once(__file__, side, folder))
+            shutil.rmtree(folder / "out")
+    total = NBYTES * SAMPLES / 1e6
+    speed = {side: round(total / min(run["seconds"] for run in runs), 1) for side, runs in taken.items()}
+    report(
+        name,
+        {
+            "MB/s": speed,
+            "write, samples / plain files": round(speed["write, samples"] / speed["plain files"], 2),
+            "write, container / plain containers": round(speed["write, container"] / speed["plain containers"], 2),
+            "write, samples / one file": round(speed["write, samples"] / speed["one file"], 2),
+            "write, container / one file": round(speed["write, container"] / speed["one file"], 2),
+            "peak MiB above the interpreter": {
+                side: round(max(run["peak"] for run in runs) / 2**20) for side, runs in taken.items()
+            },
+        },
+    )
+
+
+if __name__ == "__main__":
+    if sys.argv[1] in SIDES:
+        run(sys.argv[1], Path(sys.argv[2]))
+    else:
+        main(Path(sys.argv[1]), *sys.argv[2:])
