@@ -128,7 +128,12 @@ def parse_key(text: str, kind: str) -> object:
     return text
 
 
-_PARSERS: dict[str, Callable[[str], object]] = {"int64": int, "double": float}
+def _int64(text: str) -> int | None:
+    value = int(text)
+    return value if -(2**63) <= value < 2**63 else None
+
+
+_PARSERS: dict[str, Callable[[str], object]] = {"int64": _int64, "double": float}
 
 
 def typed_metadata(

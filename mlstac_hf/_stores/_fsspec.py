@@ -7,7 +7,11 @@ their own; retries, which each filesystem brings.
 from __future__ import annotations
 
 import hashlib
+import os
 import re
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import fsspec
@@ -82,6 +86,15 @@ class FsspecStore:
         full = self._full(path)
         self._call("write", path, self._fs.makedirs, full.rpartition("/")[0], exist_ok=True)
         self._call("write", path, self._fs.pipe_file, full, data)
+
+    @contextmanager
+    def filling(self, path: str) -> Iterator[str]:
+        full = self._full(path)
+        with tempfile.TemporaryDirectory() as folder:
+            temporary = os.path.join(folder, "file")
+            yield temporary
+            self._call("write", path, self._fs.makedirs, full.rpartition("/")[0], exist_ok=True)
+            self._call("write", path, self._fs.put_file, temporary, full)
 
     def remove(self, path: str) -> None:
         full = self._full(path)

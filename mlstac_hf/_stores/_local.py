@@ -9,7 +9,8 @@ import errno
 import os
 import secrets
 import stat
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from mlstac_hf._errors import LinkRefusedError, StoreError
@@ -136,20 +137,26 @@ class LocalStore:
         return entries
 
     def put(self, path: str, data: bytes) -> None:
+        with self.filling(path) as temporary, open(temporary, "wb") as file:
+            file.write(data)
+
+    @contextmanager
+    def filling(self, path: str) -> Iterator[str]:
         target = self._locate(path)
         try:
             folder = os.path.dirname(target)
             os.makedirs(folder, exist_ok=True)
             temporary = os.path.join(folder, f".{secrets.token_hex(8)}{PART}")
-            handle = os.open(temporary, _NEW, _READABLE)
+            os.close(os.open(temporary, _NEW, _READABLE))
             try:
-                with os.fdopen(handle, "wb") as file:
-                    file.write(data)
+                yield temporary
                 os.replace(temporary, target)
             except BaseException:
                 with suppress(FileNotFoundError):
                     os.unlink(temporary)
                 raise
+        except StoreError:
+            raise
         except OSError as error:
             raise _failed("write", self.root, path, error) from error
 

@@ -7,6 +7,7 @@ FileNotFoundError, for the caller to name; everything else that goes wrong is a 
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Protocol
@@ -54,6 +55,9 @@ class Store(Protocol):
 
 class WritableStore(Store, Protocol):
     """A store that whole collections are written to."""
+
+    def filling(self, path: str) -> AbstractContextManager[str]:
+        """A path of this disk to write a file at, which is put in place at the end, and not at all after an error."""
 
     def remove(self, path: str) -> None:
         """Remove a file. A FileNotFoundError where there is none."""
