@@ -128,7 +128,7 @@ class Items:
             return {"links": pa.array([[]] * count, pa.list_(_LINK))}
         link = {"rel": "collection", "href": self.destination.href(self.main), "type": "application/json"}
         return {
-            "collection": _texts([self.collection.id] * count),
+            "collection": _texts([self.collection.id.encode(errors="replace").decode()] * count),
             "links": pa.array([[link]] * count, pa.list_(_LINK)),
         }
 
@@ -175,8 +175,8 @@ def property_names(keys: Mapping[str, Any]) -> dict[str, str]:
         keys: with the Arrow type of each.
 
     Example:
-        >>> property_names({"cloud": pa.float64(), "datetime": pa.string(), "title": pa.string(), "proj:epsg": pa.int64()})
-        {'cloud': 'cloud', 'datetime': 'meta_datetime', 'title': 'title', 'proj:epsg': 'meta_proj:epsg'}
+        >>> property_names({"cloud": pa.float64(), "datetime": pa.string(), "proj:epsg": pa.int64()})
+        {'cloud': 'cloud', 'datetime': 'meta_datetime', 'proj:epsg': 'meta_proj:epsg'}
     """
     taken = _TAKEN | {key for key in keys if key in _TEXTS and not pa.types.is_string(keys[key])}
     names: dict[str, str] = {}
