@@ -141,7 +141,7 @@ def _common(one: TensorSchema | None, other: TensorSchema | None) -> TensorSchem
 
 
 def _side(geotransform: Geotransform) -> float | None:
-    """The side of a square pixel, in units of the CRS."""
+    """The side of a square pixel, in units of the CRS, to six digits."""
     _, width, row_rotation, _, column_rotation, height = geotransform
     sides = float(np.hypot(width, column_rotation)), float(np.hypot(row_rotation, height))
-    return sides[0] if abs(sides[0] - sides[1]) <= _SQUARE * max(sides) else None
+    return float(f"{sides[0]:.6g}") if abs(sides[0] - sides[1]) <= _SQUARE * max(sides) else None
