@@ -25,6 +25,7 @@ NEEDS = {
     "filter=": "cql2",
     "bbox=": "shapely",
     "resplit(": "pyarrow",
+    "convert(": "shapely",
 }
 """The package that an example needs, by a word in it."""
 

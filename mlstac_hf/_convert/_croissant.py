@@ -20,7 +20,6 @@ from mlstac_hf._convert._croissant_records import labels_record, samples_record,
 from mlstac_hf._convert._croissant_terms import dataset_terms, geo_terms
 from mlstac_hf._convert._format import Request
 from mlstac_hf._convert._survey import Survey, survey
-from mlstac_hf._errors import CollectionNotFoundError
 from mlstac_hf._reading import Source
 from mlstac_hf._reading._containers import ContainerFolder
 from mlstac_hf._reading._folder import SampleFolder
@@ -100,7 +99,7 @@ def document_of(request: Request) -> dict[str, Any]:
     return {
         "@context": CONTEXT,
         "@type": "sc:Dataset",
-        **dataset_terms(collection, _page(collection)),
+        **dataset_terms(collection, page_of(origin_of(collection).store.url)),
         "conformsTo": conforms,
         **geo,
         "distribution": files,
@@ -118,9 +117,13 @@ def _extent(surveys: Mapping[str, Survey]) -> Extent | None:
     return total
 
 
-def _page(collection: Collection) -> str | None:
-    """An address that people can open."""
-    url = origin_of(collection).store.url
+def page_of(url: str) -> str | None:
+    """What people can open of the folder that a collection came from; None where that is not on the web.
+
+    Example:
+        >>> page_of("hf://datasets/user/demo@main"), page_of("s3://bucket/demo")
+        ('https://huggingface.co/datasets/user/demo', None)
+    """
     if url.startswith("hf://datasets/"):
         return f"https://huggingface.co/{url.removeprefix('hf://').partition('@')[0]}"
     return url if url.startswith(("http://", "https://")) else None
@@ -135,11 +138,9 @@ def _table(split: str, source: Source, collection: Collection) -> dict[str, Any]
     if not isinstance(source, ContainerFolder) or source.table is None or not source.rows:
         return None
     path = f"{source.rows[0].file.rpartition('/')[0]}/{TABLE}".lstrip("/")
-    try:
-        data = source.store.read(path)
-    except FileNotFoundError:  # gone since it was opened
-        raise CollectionNotFoundError(f"{source.store.url}/{path} was there, and is gone. Try again.") from None
-    return _object(f"{split}/{TABLE}", TABLE, _address(source.store, path, collection), data, _PARQUET)
+    return _object(
+        f"{split}/{TABLE}", TABLE, _address(source.store, path, collection), source.store.read(path), _PARQUET
+    )
 
 
 def _object(name: str, file: str, address: str, data: bytes, kind: str) -> dict[str, Any]:

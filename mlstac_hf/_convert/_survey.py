@@ -120,7 +120,7 @@ def _survey_table(source: ContainerFolder, found: Survey) -> None:
     except UnknownNameError:
         return
     if len(starts) and len(ends):
-        first, last = (f"{time}Z" for time in (starts[0].astype("datetime64[s]"), max(starts[-1], ends[-1])))
+        first, last = (f"{time.astype('datetime64[s]')}Z" for time in (starts[0], max(starts[-1], ends[-1])))
         found.extent = join_extents(found.extent, None, first, last)
 
 

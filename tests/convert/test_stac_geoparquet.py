@@ -23,7 +23,7 @@ from safetensors.numpy import save
 from writing import numbered, sample, write_main, write_samples
 
 import mlstac_hf
-from mlstac_hf import Collection, CollectionWarning, CorruptSampleError, convert
+from mlstac_hf import Collection, CollectionWarning, CorruptSampleError, SchemaMismatchError, convert
 
 pa = pytest.importorskip("pyarrow")
 pq = pytest.importorskip("pyarrow.parquet")
@@ -393,6 +393,17 @@ class TestContainers:
         first, second = rows_of(convert(tmp_path / "c", tmp_path / "t.parquet", split="train"))
         assert shapely.from_wkb(first["geometry"]).equals(shape)
         assert second["geometry"] is None
+
+    def test_joined_splits_with_one_name_for_two_types(self, tmp_path):
+        pytest.importorskip("rasterio")
+        made = make_containers(tmp_path / "c", counts={"train": (2,), "test": (2,)})
+        table = made.folder / "test" / "metadata.parquet"
+        known = pq.read_table(table)
+        pq.write_table(known.set_column(known.column_names.index("file"), "file", [["a", "b"]]), table)
+        mlstac_hf.resplit(made.folder, tmp_path / "new", {"all": 1.0})
+        with pytest.raises(SchemaMismatchError, match="split 'all': expected 'file' to be int64 in all samples"):
+            convert(made.folder, tmp_path / "out", splits=tmp_path / "new")
+        assert os.listdir(tmp_path / "out") == []
 
     def test_padding_is_cut_from_the_footprint_where_that_is_asked_for(self, tmp_path):
         pytest.importorskip("rasterio")
