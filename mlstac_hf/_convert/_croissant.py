@@ -16,7 +16,13 @@ from typing import Any
 from urllib.parse import quote
 
 from mlstac_hf._conditions._wgs84 import four
-from mlstac_hf._convert._croissant_records import labels_record, samples_record, splits_record, table_record
+from mlstac_hf._convert._croissant_records import (
+    identifier,
+    labels_record,
+    samples_record,
+    splits_record,
+    table_record,
+)
 from mlstac_hf._convert._croissant_terms import dataset_terms, geo_terms
 from mlstac_hf._convert._format import Request
 from mlstac_hf._convert._survey import Survey, survey
@@ -91,7 +97,7 @@ def document_of(request: Request) -> dict[str, Any]:
     for split, source in sources.items():
         samples, table = _samples(split, source, collection), _table(split, source, collection)
         files += [samples, *([table] if table else [])]
-        rows = f"{split}_metadata" if table else None
+        rows = f"{identifier(split)}_metadata" if table else None
         has_labels = bool(collection.labels)
         records.append(samples_record(split, surveys[split], samples["@id"], rows, has_labels=has_labels))
         if table and rows:
@@ -138,9 +144,8 @@ def _table(split: str, source: Source, collection: Collection) -> dict[str, Any]
     if not isinstance(source, ContainerFolder) or source.table is None or not source.rows:
         return None
     path = f"{source.rows[0].file.rpartition('/')[0]}/{TABLE}".lstrip("/")
-    return _object(
-        f"{split}/{TABLE}", TABLE, _address(source.store, path, collection), source.store.read(path), _PARQUET
-    )
+    address = _address(source.store, path, collection)
+    return _object(f"{identifier(split)}/{TABLE}", TABLE, address, source.store.read(path), _PARQUET)
 
 
 def _object(name: str, file: str, address: str, data: bytes, kind: str) -> dict[str, Any]:
@@ -168,7 +173,7 @@ def _samples(split: str, source: Source, collection: Collection) -> dict[str, An
         what = "A safetensors file a sample"
     return {
         "@type": "cr:FileSet",
-        "@id": f"{split}-files",
+        "@id": f"{identifier(split)}-files",
         "name": f"{split}-files",
         "description": f"{what}; read with mlstac_hf",
         "encodingFormat": kinds or [_BINARY],

@@ -15,7 +15,7 @@ from typing import Any
 from urllib.parse import quote
 
 from mlstac_hf._convert._survey import Survey
-from mlstac_hf._spec import TensorSchema
+from mlstac_hf._spec import TensorSchema, free_names
 
 Node = dict[str, Any]
 
@@ -45,6 +45,7 @@ _STANDARD = {
     "start_datetime": "ISO 8601, UTC",
     "end_datetime": "ISO 8601, UTC",
 }
+_KNOWN = frozenset(("id", "split", *_STANDARD))
 
 
 def splits_record(names: list[str]) -> Node:
@@ -74,25 +75,25 @@ def samples_record(split: str, survey: Survey, files: str, table: str | None, *,
         table: the id of the record set of their metadata, where that is a table of its own.
         has_labels: whether classes have names.
     """
-    source = {"source": {"fileSet": {"@id": files}}}
+    source, record = {"source": {"fileSet": {"@id": files}}}, identifier(split)
     fields = [
-        _field(split, "id", "sc:Text", source if table is None else _reference(table, "id")),
-        _field(split, "split", "sc:Text", {"value": split, **_reference("splits", "name")}),
+        _field(record, "id", "sc:Text", source if table is None else _reference(table, "id")),
+        _field(record, "split", "sc:Text", {"value": split, **_reference("splits", "name")}),
     ]
     for name, schema in survey.tensors.items():
         kind = _TYPES.get("string" if schema is None else schema.dtype)
-        if kind is None:
+        if kind is None or name in _KNOWN:
             continue
         is_label = has_labels and name == "target" and schema is not None and not schema.shape and "Int" in kind
         more = _reference("labels", "value") if is_label else {}
-        fields.append(_field(split, name, kind, {**source, **_shape(schema), **more}))
+        fields.append(_field(record, name, kind, {**source, **_shape(schema), **more}))
     if table is None:
         fields += [
-            _field(split, name, "cr:Float64" if name == "geotransform" else "sc:Text", {**source, **_standard(name)})
+            _field(record, name, "cr:Float64" if name == "geotransform" else "sc:Text", {**source, **_standard(name)})
             for name in _STANDARD
         ]
-        fields += metadata_fields(split, survey.keys, dict.fromkeys(survey.keys, source), survey.tensors)
-    return {**_set(split, None, fields), "key": {"@id": f"{split}/id"}}
+        fields += metadata_fields(record, survey.keys, dict.fromkeys(survey.keys, source), survey.tensors)
+    return {**_set(record, None, fields), "key": {"@id": f"{record}/id"}}
 
 
 def table_record(name: str, table: str, keys: Mapping[str, str]) -> Node:
@@ -110,14 +111,8 @@ def metadata_fields(
     record: str, keys: Mapping[str, str], sources: Mapping[str, Node], taken: Mapping[str, Any] | tuple[()]
 ) -> list[Node]:
     """The publisher's keys as fields; one named like another field becomes `meta_<key>`."""
-    known = {"id", "split", *_STANDARD, *taken}
-    fields = []
-    for key, kind in keys.items():
-        name = key
-        while name in known or (name != key and name in keys):
-            name = f"meta_{name}"
-        fields.append(_field(record, name, _TYPES.get(kind, "sc:Text"), sources[key]))
-    return fields
+    names = free_names(keys, {*_KNOWN, *taken}.__contains__)
+    return [_field(record, names[key], _TYPES.get(kind, "sc:Text"), sources[key]) for key, kind in keys.items()]
 
 
 def _set(name: str, kind: str | None, fields: list[Node]) -> Node:
@@ -132,6 +127,11 @@ def _set(name: str, kind: str | None, fields: list[Node]) -> Node:
 
 def _field(record: str, name: str, kind: str | list[str], more: Node | None = None) -> Node:
     return {"@type": "cr:Field", "@id": f"{record}/{_plain(name)}", "name": name, "dataType": kind, **(more or {})}
+
+
+def identifier(split: str) -> str:
+    """What the record set of a split is called, and what its files' names begin with."""
+    return f"{split}_samples" if split in ("splits", "labels") else split
 
 
 def _plain(name: str) -> str:

@@ -25,7 +25,7 @@ from mlstac_hf._errors import SchemaMismatchError
 from mlstac_hf._reading import Location, SampleHead, Source
 from mlstac_hf._reading._heads import heads
 from mlstac_hf._reading._index import image_size, stated_places
-from mlstac_hf._spec import STANDARD_KEYS, Collection
+from mlstac_hf._spec import STANDARD_KEYS, Collection, free_names
 
 STAC_VERSION = "1.1.0"
 PROJECTION = "https://stac-extensions.github.io/projection/v2.0.0/schema.json"
@@ -179,13 +179,7 @@ def property_names(keys: Mapping[str, Any]) -> dict[str, str]:
         {'cloud': 'cloud', 'datetime': 'meta_datetime', 'proj:epsg': 'meta_proj:epsg'}
     """
     taken = _TAKEN | {key for key in keys if key in _TEXTS and not pa.types.is_string(keys[key])}
-    names: dict[str, str] = {}
-    for key in keys:
-        name = key
-        while name in taken or name.startswith("proj:") or (name != key and name in keys):
-            name = f"meta_{name}"
-        names[key] = name
-    return names
+    return free_names(keys, lambda name: name in taken or name.startswith("proj:"))
 
 
 def _places(rows: Sequence[_Row]) -> np.ndarray[Any, Any]:

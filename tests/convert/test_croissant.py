@@ -254,6 +254,17 @@ class TestDocument:
         assert len(set(ids)) == len(ids)
         assert "train/a%20b%2Fc" in ids
 
+    def test_splits_called_like_an_enumeration(self, tmp_path):
+        names = ["splits", "labels"]
+        for name in names:
+            image = {"input": np.zeros(3, np.uint8)}
+            write_samples(tmp_path / name, numbered(1, lambda i, image=image: sample(i, image)))
+        labels = {"ml:labels": {"labels": {"a": 0}}}
+        write_main(tmp_path, {"id": "x", "ml_catalog": {name: {"n_items": 1} for name in names}, **labels})
+        document, dataset = written(tmp_path)
+        assert [row["splits/name"] for row in dataset.records("splits")] == names
+        assert set(sets_of(document)) == {"splits_samples", "labels_samples", "splits", "labels"}
+
 
 class TestSamples:
     def build(self, folder, *tensors, user=({},), **main):
@@ -277,11 +288,10 @@ class TestSamples:
 
     def test_a_text_in_some_samples_is_no_field(self, tmp_path):
         tensors = {"input": np.zeros((3, 4, 5), np.uint8), "target": np.zeros(2, np.int8)}
-        document, _ = self.build(
-            tmp_path, tensors, {"input": np.zeros((3, 4, 5), np.uint8)}, user=[{}, {"target": "é"}]
-        )
+        image = {"input": tensors["input"]}
+        document, _ = self.build(tmp_path / "some", tensors, image, user=[{}, {"target": "é"}])
         assert "target" not in fields_of(document, "train")
-        document, _ = self.build(tmp_path, tensors, user=[{"target": "wheat"}])
+        document, _ = self.build(tmp_path / "all", tensors, user=[{"target": "wheat"}])
         assert fields_of(document, "train")["target"]["dataType"] == "cr:Int8"
         assert fields_of(document, "train")["meta_target"]["dataType"] == "sc:Text"
 
