@@ -1,5 +1,6 @@
 """Earth-observation training data published as ML-STAC, in the tools people train with."""
 
+from mlstac_hf._convert import convert
 from mlstac_hf._errors import (
     CollectionError,
     CollectionNotFoundError,
@@ -54,6 +55,7 @@ __all__ = [
     "UnsupportedDtypeError",
     "__version__",
     "bands_of",
+    "convert",
     "load",
     "load_dataset",
     "open_collection",

@@ -51,6 +51,7 @@ def test_public_names_are_pinned():
         "UnsupportedDtypeError",
         "__version__",
         "bands_of",
+        "convert",
         "load",
         "load_dataset",
         "open_collection",

@@ -62,6 +62,21 @@ def footprints(
     return found
 
 
+def boxes(geometries: Geometries) -> _Floats:
+    """`(N, 4)` west, south, east, north in degrees; NaN for None and for what is empty.
+
+    West > east where a geometry was cut in two at the antimeridian, as GeoJSON (RFC 7946) has it.
+    """
+    shapely, _ = installed()
+    found: _Floats = shapely.bounds(geometries)
+    for row in np.flatnonzero((found[:, 0] <= WEST) & (found[:, 2] >= EAST)):
+        parts = shapely.bounds(shapely.get_parts(geometries[row]))
+        in_east, in_west = parts[:, 2] >= EAST, parts[:, 0] <= WEST
+        if (in_east ^ in_west).all():  # else it lies all around the Earth, or nobody can tell
+            found[row, 0], found[row, 2] = parts[in_east, 0].min(), parts[in_west, 2].max()
+    return found
+
+
 @np.errstate(over="ignore", invalid="ignore")
 def _outlines(to_degrees: _ToDegrees, transforms: _Floats, sizes: _Floats) -> Geometries:
     """The footprints of rasters in one CRS."""

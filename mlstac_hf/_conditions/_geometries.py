@@ -28,10 +28,11 @@ from mlstac_hf._conditions._wgs84 import (
 
 _LONGEST = 1_000_000  # characters or bytes of a geometry in a column
 _FLAT_WKT = re.compile(r"\s*(MULTI)?(POINT|LINESTRING|POLYGON)", re.IGNORECASE)
+_HEX = re.compile(r"([0-9A-Fa-f]{2}){9,}")
 _POINT, _POLYGON, _MULTI = 1, 3, 3  # WKB's numbers: point, line, polygon, then the same with 3 added
 
 
-def points(wkt: Sequence[str | None]) -> Geometries:
+def points(wkt: Sequence[object]) -> Geometries:
     """`(N,)` geometries from WKT such as `"POINT (8.55 47.37)"`, longitude first; None where it cannot be read.
 
     Geometry collections, curves and texts above 1 MB are not read.
@@ -51,12 +52,13 @@ def shapes(values: Sequence[object]) -> Geometries:
 
     Args:
         values: WKB, WKT (see `points`), GeoJSON as mapping or text, shapely geometries, and boxes: mappings with
-            `xmin`, `ymin`, `xmax`, `ymax`, or sequences of west, south, east, north.
+            `xmin`, `ymin`, `xmax`, `ymax`, or sequences of west, south, east, north. WKB may be in hexadecimal.
     """
     shapely, _ = installed()
-    found = points([value if isinstance(value, str) else None for value in values])
+    found = points(values)
     flat = {}
-    for row, value in enumerate(values):
+    for row, given in enumerate(values):
+        value = bytes.fromhex(given) if isinstance(given, str) and _HEX.fullmatch(given) else given
         if isinstance(value, bytes | bytearray | memoryview):
             if _is_flat_wkb(data := bytes(value)):
                 flat[row] = data

@@ -8,9 +8,9 @@ from mlstac_hf._reading._batch import Batch, Columns, read_batch
 from mlstac_hf._reading._open import Address, open_collection, open_split
 from mlstac_hf._reading._origin import Origin, origin_of
 from mlstac_hf._reading._scale import Scale
-from mlstac_hf._reading._selection import Normalize, Selection, select
+from mlstac_hf._reading._selection import Normalize, Selection, SelectionArguments, select
 from mlstac_hf._reading._size import nbytes_of, whole_of
-from mlstac_hf._reading._source import Sample, SampleHead, Source
+from mlstac_hf._reading._source import Location, Sample, SampleHead, Source
 from mlstac_hf._reading._view import PlaneNames
 
 __all__ = [
@@ -20,6 +20,7 @@ __all__ = [
     "Columns",
     "DatetimeLike",
     "Filter",
+    "Location",
     "Normalize",
     "OnError",
     "Origin",
@@ -28,6 +29,7 @@ __all__ = [
     "SampleHead",
     "Scale",
     "Selection",
+    "SelectionArguments",
     "Source",
     "Types",
     "check_columns",

@@ -31,7 +31,7 @@ from mlstac_hf._formats import (
 from mlstac_hf._reading._asking import CONNECTIONS, in_windows
 from mlstac_hf._reading._metadata_table import MetadataTable
 from mlstac_hf._reading._payload_columns import read_columns
-from mlstac_hf._reading._source import Sample, SampleHead, Targets
+from mlstac_hf._reading._source import Location, Sample, SampleHead, Targets
 from mlstac_hf._reading._view import UNPADDED, View, ViewError, moved
 from mlstac_hf._spec import TENSOR_NAMES, parse_crs, parse_datetime, parse_geotransform, text_columns
 from mlstac_hf._stores import LocalStore, Store
@@ -108,6 +108,11 @@ class ContainerFolder:
         """See `Source.name`: the container and the id in it, for two may hold the same id."""
         row = self.rows[index]
         return f"{row.file.rpartition('/')[2]}/{row.name}"
+
+    def location(self, index: int) -> Location:
+        """See `Source.location`: the payload in its container, counted from the container's first byte."""
+        row = self.rows[index]
+        return Location(self.store.url, row.file, row.start, row.nbytes)
 
     def find(self, names: Iterable[str]) -> dict[str, int]:
         """See `Source.find`."""

@@ -29,7 +29,7 @@ from mlstac_hf._formats import Header, HeaderError, TensorSlice
 from mlstac_hf._reading._asking import WINDOW, in_windows
 from mlstac_hf._reading._file import OpenFile, open_bytes, open_descriptor, read_columns
 from mlstac_hf._reading._ranges import RangedFile, remote_header
-from mlstac_hf._reading._source import Sample, SampleHead, Targets
+from mlstac_hf._reading._source import Location, Sample, SampleHead, Targets
 from mlstac_hf._reading._view import UNPADDED, WHOLE, Piece, View, ViewError, moved
 from mlstac_hf._spec import (
     SUFFIXES,
@@ -91,6 +91,10 @@ class SampleFolder:
     def name(self, index: int) -> str:
         """The file's name without its suffix: also the id of samples that carry none."""
         return self.names[index].partition(".")[0]
+
+    def location(self, index: int) -> Location:
+        """See `Source.location`."""
+        return Location(self.store.url, self.prefix + self.names[index], nbytes=self.nbytes(index))
 
     def find(self, names: Iterable[str]) -> dict[str, int]:
         """See `Source.find`."""

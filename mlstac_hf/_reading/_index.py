@@ -15,23 +15,15 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
-from tqdm.auto import tqdm
 
 from mlstac_hf._conditions._filter import Types, cast_columns, check_types
 from mlstac_hf._conditions._footprints import footprints
 from mlstac_hf._conditions._geometries import points, shapes
 from mlstac_hf._conditions._wgs84 import unknown
-from mlstac_hf._errors import (
-    BAD_SAMPLE,
-    MissingExtraError,
-    MissingSampleError,
-    MLSTACError,
-    UnknownNameError,
-    warn_skipped,
-)
-from mlstac_hf._reading._asking import WINDOW, in_windows
+from mlstac_hf._errors import MissingExtraError, UnknownNameError, warn_skipped
 from mlstac_hf._reading._containers import ContainerFolder
 from mlstac_hf._reading._folder import SampleFolder
+from mlstac_hf._reading._heads import heads
 from mlstac_hf._reading._metadata_table import FOOTPRINT, MetadataTable
 from mlstac_hf._reading._notes import Notes
 from mlstac_hf._reading._source import SampleHead, Source
@@ -42,6 +34,8 @@ FOOTPRINTS = (FOOTPRINT, "geometry", "footprint", "bbox")
 """Columns of `metadata.parquet` known to hold footprints, in WGS84; of those that know a sample the first wins."""
 CENTRES = ("proj_centroid", "centroid", "stac:centroid")
 """Columns known to hold centres, as WKT in WGS84."""
+
+_PLACES = (*FOOTPRINTS, *CENTRES)
 
 _PROBES = 16
 _SIZE = ("mlhf:rows", "mlhf:columns")
@@ -85,14 +79,8 @@ class TableIndex:
 
     def geometries(self) -> np.ndarray[Any, Any]:
         """See `Index`; a sample without a footprint lies at its centre."""
-        there = [name for name in (*FOOTPRINTS, *CENTRES) if name in self.table.column_names]
-        found: np.ndarray[Any, Any] = np.full(self.table.num_rows, None, dtype=object)
-        for name in there:
-            lacking = unknown(found)
-            if lacking.any():
-                values = self.table.column(name).to_pylist()
-                read = shapes if name in FOOTPRINTS else points
-                found[lacking] = read([values[row] for row in np.flatnonzero(lacking)])
+        there = [name for name in _PLACES if name in self.table.column_names]
+        found = stated_places({name: self.table.column(name).to_pylist() for name in there}, self.table.num_rows)
         if not there or (len(found) and unknown(found).all()):
             raise self._lacks("place", ", ".join((*FOOTPRINTS, *CENTRES)), "leave out bbox= and intersects=")
         return found
@@ -161,6 +149,22 @@ def _times_in(types: Types | None, names: Sequence[str]) -> Iterator[str]:
     return (name for name, kind in check_types(types or {}).items() if kind == "datetime" and name in names)
 
 
+def stated_places(columns: Mapping[str, Sequence[object]], count: int) -> np.ndarray[Any, Any]:
+    """`(count,)` shapely geometries out of the columns known to hold places, None where none of them says.
+
+    Args:
+        columns: by name; those of other names are passed over. A footprint wins over a centre.
+        count: of rows.
+    """
+    found: np.ndarray[Any, Any] = np.full(count, None, dtype=object)
+    for name in _PLACES:
+        lacking = unknown(found)
+        if name in columns and lacking.any():
+            values = [columns[name][row] for row in np.flatnonzero(lacking).tolist()]
+            found[lacking] = shapes(values) if name in FOOTPRINTS else points(values)
+    return found
+
+
 def table_index(split: str, table: MetadataTable, numbers: Sequence[int | None] | None = None) -> TableIndex:
     """The index that `metadata.parquet` is; see `MetadataTable.rows`."""
     return TableIndex(table.rows(numbers), f"{split}/metadata.parquet", table.time_column)
@@ -227,29 +231,16 @@ def known_by(source: Source, digest: str) -> str:
 
 
 def _rows(source: Source, faults: list[str], *, skip: bool) -> Iterator[dict[str, Any]]:
-    def row(index: int) -> dict[str, Any] | MLSTACError:
-        try:
-            head = source.head(index)
-        except BAD_SAMPLE as error:
-            return error
-        facts = source.metadata(index, head)
-        size = _size(head)
-        return {**facts, _SIZE[0]: size[0], _SIZE[1]: size[1]}
-
-    with tqdm(
-        total=len(source), desc=f"{source.split}: headers", unit=" samples", disable=None, delay=2, leave=False
-    ) as bar:
-        for window, answers in in_windows(row, range(len(source)), is_local=source.is_local):
-            errors = [answer for answer in answers if isinstance(answer, MLSTACError)]
-            lacking = sum(isinstance(error, MissingSampleError) for error in errors)
-            if errors and (not skip or lacking == WINDOW):  # or main.json's number of samples would keep us forever
-                raise errors[0]
-            faults += map(str, errors)
-            yield from (_NOTHING if isinstance(answer, MLSTACError) else answer for answer in answers)
-            bar.update(len(window))
+    for window in heads(source, faults, skip=skip):
+        for index, head in window:
+            if head is None:
+                yield _NOTHING
+            else:
+                rows, columns = image_size(head)
+                yield {**source.metadata(index, head), _SIZE[0]: rows, _SIZE[1]: columns}
 
 
-def _size(head: SampleHead) -> tuple[int, int]:
+def image_size(head: SampleHead) -> tuple[int, int]:
     """Rows and columns of a sample's image; none where it has no image."""
     for name in TENSOR_NAMES:
         tensor = head.tensors.get(name)

@@ -14,7 +14,7 @@ from itertools import accumulate
 from pathlib import Path
 
 from mlstac_hf._reading._selected import Selected
-from mlstac_hf._reading._source import Sample, SampleHead, Source, Targets
+from mlstac_hf._reading._source import Location, Sample, SampleHead, Source, Targets
 
 
 @dataclass(frozen=True)
@@ -54,6 +54,11 @@ class Joined:
         """See `Source`."""
         source, inner = self._at(index)
         return f"{source.split}/{source.name(inner)}"
+
+    def location(self, index: int) -> Location:
+        """See `Source`."""
+        source, inner = self._at(index)
+        return source.location(inner)
 
     def find(self, names: Iterable[str]) -> dict[str, int]:
         """See `Source`."""

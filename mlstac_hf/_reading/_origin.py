@@ -14,10 +14,10 @@ from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 
 from mlstac_hf._errors import InvalidCollectionError, UnknownNameError
-from mlstac_hf._reading._source import Source
+from mlstac_hf._reading._source import Location, Source
 from mlstac_hf._reading._split_files import SplitFile, read_split_files
 from mlstac_hf._spec import Catalog, Collection
-from mlstac_hf._stores import Access, Store
+from mlstac_hf._stores import MAIN, Access, Store
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,6 +48,13 @@ def origin_of(collection: Collection) -> Origin:
             "Open it with open_collection(address)."
         )
     return origin
+
+
+def main_location(collection: Collection) -> Location:
+    """Where the `main.json` of an open collection lies."""
+    origin = origin_of(collection)
+    name = origin.address.rstrip("/").rpartition("/")[2].partition("?")[0]
+    return Location(origin.store.url, name if name.endswith(".json") else MAIN)
 
 
 def with_splits(collection: Collection, folder: str | os.PathLike[str]) -> Collection:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mlstac_hf._reading._source import Sample, SampleHead, Source, Targets
+from mlstac_hf._reading._source import Location, Sample, SampleHead, Source, Targets
 
 
 @dataclass(frozen=True)
@@ -44,6 +44,10 @@ class Through:
     def name(self, index: int) -> str:
         """See `Source`."""
         return self.source.name(self._at(index))
+
+    def location(self, index: int) -> Location:
+        """See `Source`."""
+        return self.source.location(self._at(index))
 
     def find(self, names: Iterable[str]) -> dict[str, int]:
         """See `Source`."""

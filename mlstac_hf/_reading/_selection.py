@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypedDict
 
 import numpy as np
 
@@ -34,6 +34,22 @@ from mlstac_hf._reading._view import WHOLE, PlaneNames, View, view_of
 from mlstac_hf._spec import Collection
 
 Normalize = Literal["collection"]
+
+
+class SelectionArguments(TypedDict, total=False):
+    """The arguments of `Selection`, for functions that pass them on: `**selection: Unpack[SelectionArguments]`."""
+
+    bands: PlaneNames | None
+    target: PlaneNames | None
+    filter: Filter | None
+    bbox: _place.BBox | None
+    intersects: Any
+    datetime: _time.DatetimeLike | None
+    limit: int | None
+    types: Types | None
+    scale: Scale | None
+    crop: bool
+    normalize: Normalize | None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -47,6 +47,20 @@ class Sample:
     head: SampleHead
 
 
+@dataclass(frozen=True, slots=True)
+class Location:
+    """Where the bytes of a sample lie in a collection."""
+
+    folder: str
+    """Address of the folder that `path` counts from: a path of this disk, or a URL."""
+    path: str
+    """Of the file, with forward slashes; not quoted."""
+    start: int | None = None
+    """First byte of the sample in a file that holds several; None where the file is the sample."""
+    nbytes: int | None = None
+    """Bytes of the sample, where they are known without asking."""
+
+
 class Source(Protocol):
     """The samples of one split, by index 0 to `len` - 1. Picklable, and safe to fork."""
 
@@ -65,6 +79,9 @@ class Source(Protocol):
 
     def name(self, index: int) -> str:
         """What no other sample of this split is called, whatever is added to it: for files that list samples."""
+
+    def location(self, index: int) -> Location:
+        """Where a sample lies; asks nobody."""
 
     def find(self, names: Iterable[str]) -> dict[str, int]:
         """Index by `name`, of those that are here."""

@@ -17,12 +17,9 @@ from tqdm.auto import tqdm
 
 from mlstac_hf._errors import (
     BAD_SAMPLE,
-    CollectionNotFoundError,
     LinkRefusedError,
-    MLSTACError,
     SampleError,
     SchemaMismatchError,
-    StoreError,
     UnknownNameError,
     warn,
     warn_skipped,
@@ -34,11 +31,11 @@ from mlstac_hf._reading._folder import SampleFolder
 from mlstac_hf._reading._index import CENTRES, FOOTPRINTS, HeaderIndex, Index, index_of
 from mlstac_hf._reading._open import open_split
 from mlstac_hf._reading._origin import origin_of
+from mlstac_hf._reading._present import those_present
 from mlstac_hf._reading._source import Source
 from mlstac_hf._reading._view import WHOLE, view_of
 from mlstac_hf._resplit._asked import TARGET, Asked
 from mlstac_hf._spec import Collection
-from mlstac_hf._stores import LocalStore
 
 _PLANE = 2  # axes of the smallest mask
 _POINT = 0  # shapely's number for the type
@@ -112,25 +109,19 @@ def _sources(collection: Collection, splits: Sequence[str] | None, asked: Asked)
     wanted = Wanted(view=view, time_column=collection.annotations.time_column)
     named = collection.splits if splits is None else splits
     unknown = [name for name in named if name not in collection.splits]
-    found: list[Source] = []
-    absent: list[MLSTACError] = []
-    for name in [*unknown, *(name for name in collection.splits if name in named)]:
-        try:
-            source = open_split(collection, name, wanted)
-            if len(source) and source.nbytes(len(source) - 1) is None:  # main.json alone says how many there are
-                source.head(len(source) - 1)
-            found.append(source)
-        except (CollectionNotFoundError, StoreError) as error:
-            # a folder on this disk is often a copy of some splits
-            is_absence = isinstance(error, CollectionNotFoundError) or isinstance(origin.store, LocalStore)
-            if splits is not None or not is_absence:
-                raise
-            absent.append(error)
-    if absent and not found:
-        raise absent[0]
-    for reason in absent:
-        warn(f"left out: {reason}")
-    return found
+    ordered = [*unknown, *(name for name in collection.splits if name in named)]
+    return list(
+        those_present(
+            collection, ordered, lambda name: _opened(collection, name, wanted), named=splits is not None
+        ).values()
+    )
+
+
+def _opened(collection: Collection, name: str, wanted: Wanted) -> Source:
+    source = open_split(collection, name, wanted)
+    if len(source) and source.nbytes(len(source) - 1) is None:  # main.json alone says how many there are
+        source.head(len(source) - 1)
+    return source
 
 
 def _add(drawn: Drawn, source: Source, digest: str, asked: Asked) -> None:

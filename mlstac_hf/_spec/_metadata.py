@@ -117,6 +117,22 @@ def declared_keys(raw: Mapping[str, str], texts: Collection[str], types: Mapping
     return sorted({*user_keys(raw, texts), *own})
 
 
+def free_names(keys: Collection[str], is_taken: Callable[[str], bool]) -> dict[str, str]:
+    """What to call each of a publisher's own keys: itself, or `meta_<key>` where the name is taken.
+
+    Example:
+        >>> free_names(["cloud", "id", "meta_id"], {"id"}.__contains__)
+        {'cloud': 'cloud', 'id': 'meta_meta_id', 'meta_id': 'meta_id'}
+    """
+    names: dict[str, str] = {}
+    for key in keys:
+        name = key
+        while is_taken(name) or (name != key and name in keys):
+            name = f"meta_{name}"
+        names[key] = name
+    return names
+
+
 def parse_key(text: str, kind: str) -> object:
     """The value of a publisher's own key that the collection declares to be no text; None where it is none such.
 
@@ -134,7 +150,12 @@ def parse_key(text: str, kind: str) -> object:
     return text
 
 
-_PARSERS: dict[str, Callable[[str], object]] = {"int64": int, "double": float}
+def _int64(text: str) -> int | None:
+    value = int(text)
+    return value if -(2**63) <= value < 2**63 else None
+
+
+_PARSERS: dict[str, Callable[[str], object]] = {"int64": _int64, "double": float}
 
 
 def typed_metadata(

@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import hashlib
 import io
+import os
 import re
-from collections.abc import Iterable
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import fsspec
@@ -90,6 +93,15 @@ class FsspecStore:
         for part in parts:
             joined.write(part)
         self.put(path, joined.getvalue())  # a buffer's own bytes, no copy
+
+    @contextmanager
+    def filling(self, path: str) -> Iterator[str]:
+        full = self._full(path)
+        with tempfile.TemporaryDirectory() as folder:
+            temporary = os.path.join(folder, "file")
+            yield temporary
+            self._call("write", path, self._fs.makedirs, full.rpartition("/")[0], exist_ok=True)
+            self._call("write", path, self._fs.put_file, temporary, full)
 
     def remove(self, path: str) -> None:
         full = self._full(path)

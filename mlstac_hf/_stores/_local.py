@@ -9,8 +9,8 @@ import errno
 import os
 import secrets
 import stat
-from collections.abc import Iterable
-from contextlib import suppress
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from mlstac_hf._errors import LinkRefusedError, StoreError
@@ -143,20 +143,28 @@ class LocalStore:
         self.put_parts(path, (data,))
 
     def put_parts(self, path: str, parts: Iterable[bytes]) -> None:
+        with self.filling(path) as temporary:
+            handle = os.open(temporary, os.O_WRONLY | os.O_CLOEXEC)
+            try:
+                _write_all(handle, parts)
+            finally:
+                os.close(handle)
+
+    @contextmanager
+    def filling(self, path: str) -> Iterator[str]:
         target = self._locate(path)
         try:
             temporary = os.path.join(os.path.dirname(target), f".{secrets.token_hex(8)}{PART}")
-            handle = _create(temporary)
+            os.close(_create(temporary))
             try:
-                try:
-                    _write_all(handle, parts)
-                finally:
-                    os.close(handle)
+                yield temporary
                 os.replace(temporary, target)
             except BaseException:
                 with suppress(FileNotFoundError):
                     os.unlink(temporary)
                 raise
+        except StoreError:
+            raise
         except OSError as error:
             raise _failed("write", self.root, path, error) from error
 

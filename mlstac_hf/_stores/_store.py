@@ -8,6 +8,7 @@ FileNotFoundError, for the caller to name; everything else that goes wrong is a 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Protocol
@@ -58,6 +59,9 @@ class WritableStore(Store, Protocol):
 
     def put_parts(self, path: str, parts: Iterable[bytes]) -> None:
         """As `put`, of parts that lie one after another; none is held longer than it takes."""
+
+    def filling(self, path: str) -> AbstractContextManager[str]:
+        """A path of this disk to write a file at, which is put in place at the end, and not at all after an error."""
 
     def remove(self, path: str) -> None:
         """Remove a file. A FileNotFoundError where there is none."""

@@ -17,7 +17,7 @@ shapely = pytest.importorskip("shapely")
 pytest.importorskip("pyproj")
 
 from mlstac_hf._conditions import _footprints as footprints_module  # noqa: E402 - after the check for shapely
-from mlstac_hf._conditions._footprints import footprints  # noqa: E402 - as above
+from mlstac_hf._conditions._footprints import boxes, footprints  # noqa: E402 - as above
 from mlstac_hf._conditions._geometries import points, shapes  # noqa: E402 - as above
 from mlstac_hf._conditions._place import area_of, meets, parse_bbox  # noqa: E402 - as above
 
@@ -650,3 +650,40 @@ def test_a_bbox_without_width_or_height_is_a_line_or_a_point():
 def test_columns_that_count_from_0_to_360_are_met():
     assert met(points(["POINT (190 5)"])[0], (-171, 4, -169, 6))
     assert met(shapes([[350, 5, 370 - 10, 6]])[0], (-1, 5, 0, 5))
+
+
+@given(
+    crs=st.sampled_from(["EPSG:32601", "EPSG:32660", "EPSG:32633", "EPSG:3413", "EPSG:3031", "EPSG:4326"]),
+    corner=st.tuples(st.integers(-2_000_000, 2_000_000), st.integers(-2_000_000, 2_000_000)),
+    pixel=st.sampled_from([10, 1000, 20_000]),
+)
+def test_a_box_holds_its_footprint_and_nothing_smaller_does(crs, corner, pixel):
+    x, y = (number / 20_000 for number in corner) if crs == "EPSG:4326" else corner
+    step = pixel / 20_000 if crs == "EPSG:4326" else pixel
+    shape = footprint(crs, (x, step, 0, y, 0, -step), (20, 20))
+    assume(shape is not None)
+    west, south, east, north = boxes(np.array([shape], dtype=object))[0].tolist()
+    inside = area_of((west, south, east, north))
+    assert inside.buffer(1e-9).contains(shape)
+    if west <= east:
+        assert shape.bounds == (west, south, east, north)
+    else:
+        assert shape.geom_type == "MultiPolygon"
+        for cut in ((west + 1e-6, east), (west, east - 1e-6)):
+            assert not area_of((cut[0], south, cut[1], north)).contains(shape)
+
+
+def test_boxes_of_nothing_and_of_what_lies_all_around():
+    around = shapely.MultiPolygon([shapely.box(-180, 0, -170, 1), shapely.box(0, 0, 1, 1), shapely.box(170, 0, 180, 1)])
+    found = boxes(np.array([None, around, shapely.box(170, 0, 180, 1)], dtype=object))
+    assert np.isnan(found[0]).all()
+    assert found[1:].tolist() == [[-180, 0, 180, 1], [170, 0, 180, 1]]
+    assert boxes(np.array([], dtype=object)).shape == (0, 4)
+
+
+@given(x=st.floats(-180, 180), y=st.floats(-90, 90), upper=st.booleans())
+def test_wkb_in_hexadecimal_is_read(x, y, upper):
+    text = shapely.to_wkb(shapely.Point(x, y), hex=True)
+    (found,) = shapes([text.upper() if upper else text.lower()])
+    assert (found.x, found.y) == (x, y)
+    assert shapes([text[:-2], text[:-1], "ab" * 30, "00" * 9]).tolist() == [None] * 4

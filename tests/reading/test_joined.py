@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from containers import make_containers
@@ -10,8 +12,9 @@ from misbehaving import MisbehavingServer
 import mlstac_hf
 from mlstac_hf._reading import open_split, whole_of
 from mlstac_hf._reading._joined import Joined
+from mlstac_hf._reading._selected import Selected
 
-pytest.importorskip("rasterio")
+MemoryFile = pytest.importorskip("rasterio.io").MemoryFile
 pytest.importorskip("pyarrow")
 
 
@@ -69,3 +72,13 @@ def test_samples_are_brought_in_the_order_asked_for(made, tmp_path, indices):
     assert len(brought) == len(indices)
     for place, index in enumerate(indices):
         np.testing.assert_array_equal(brought.read(place).values["input"], rasters[index])
+
+
+def test_a_location_leads_to_the_payload(made, joined):
+    chosen = Selected(joined, [6, 0])
+    for source, indices in ((joined, range(7)), (chosen, (0, 1))):
+        for index in indices:
+            place = source.location(index)
+            data = (Path(place.folder) / place.path).read_bytes()[place.start : place.start + place.nbytes]
+            with MemoryFile(data) as file, file.open() as raster:
+                np.testing.assert_array_equal(raster.read(), source.read(index).values["input"])

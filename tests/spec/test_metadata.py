@@ -187,6 +187,8 @@ def test_an_end_the_publisher_gave_stays_though_the_start_was_invented():
         ("1", "bool", None),
         ("x", "int64", None),
         ("9" * 5000, "int64", None),
+        (str(2**63 - 1), "int64", 2**63 - 1),
+        (str(2**63), "int64", None),
         ("12", "string", "12"),
         ("12", "timestamp", "12"),
     ],

@@ -3,6 +3,7 @@
 import pickle
 import subprocess
 import sys
+from pathlib import Path
 
 import fsspec
 import pytest
@@ -111,3 +112,21 @@ def test_a_protocol_nobody_knows_is_a_store_error():
 def test_a_store_is_pickled_and_says_where_it_is(store):
     assert pickle.loads(pickle.dumps(store)).read("train/a b") == b"abc"
     assert repr(store) == "FsspecStore('memory://room')"
+
+
+def test_a_file_that_is_filled_is_seen_when_it_is_whole(store):
+    with store.filling("deep/file") as path:
+        Path(path).write_bytes(b"new")
+        with pytest.raises(FileNotFoundError):
+            store.read("deep/file")
+    assert store.read("deep/file") == b"new"
+
+    def broken_off():
+        with store.filling("deep/file") as path:
+            Path(path).write_bytes(b"newer")
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        broken_off()
+    assert store.read("deep/file") == b"new"
+    assert not Path(path).exists()

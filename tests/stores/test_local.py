@@ -5,6 +5,7 @@ import pickle
 import stat
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -201,3 +202,23 @@ def test_what_is_no_file_is_an_error_not_a_wait(store):
     os.mkfifo(os.path.join(store.root, "pipe"))
     with pytest.raises(StoreError, match="expected a file, found a folder, pipe or device"):
         store.read("pipe")
+
+
+def test_a_file_that_is_filled_is_seen_when_it_is_whole(store):
+    with store.filling("deep/file") as path:
+        Path(path).write_bytes(b"new")
+        with pytest.raises(FileNotFoundError):
+            store.read("deep/file")
+    assert store.read("deep/file") == b"new"
+
+    def broken_off():
+        with store.filling("deep/file") as path:
+            Path(path).write_bytes(b"newer")
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        broken_off()
+    assert store.read("deep/file") == b"new"
+    assert [entry.name for entry in store.list("deep")] == ["file"]
+    with pytest.raises(StoreError, match="could not write"), store.filling("deep/file/inside"):
+        pass
