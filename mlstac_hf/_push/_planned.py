@@ -21,7 +21,7 @@ class PlannedFile:
     nbytes: int
     """About what it will take."""
     make: Callable[[Path], None] = field(repr=False)
-    """Writes it to a path where nothing is yet; the same bytes each time. Called when it has to go up, and not before."""
+    """Writes it to a path where nothing is yet; the same bytes each time. Called when it has to go up."""
 
 
 @dataclass(frozen=True, kw_only=True)

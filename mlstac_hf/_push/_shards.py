@@ -3,8 +3,8 @@
 Owns: how large shards and their row groups are, how arrays are encoded in them. Leaves to others: tables (`_hf`), the
 spelling of features (`_spelling`), where shards go.
 
-Row groups are small, so that a stream starts soon and a selection fetches little; of two rows at least, since `datasets`
-buffers lone rows a thousand at a time.
+Row groups are small, so that a stream starts soon and a selection fetches little; of two rows at least, since
+`datasets` buffers lone rows a thousand at a time.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from mlstac_hf._hf._job import Job, tables
+from mlstac_hf._hf._schema import chunks
 from mlstac_hf._push._spelling import readable_schema
 
 ShardFormat = Literal["parquet", "arrow"]
@@ -69,7 +70,17 @@ def shards_of(split: str, nbytes: Sequence[int], form: ShardFormat, max_nbytes: 
     ]
 
 
-def write_shard(job: Job, shard: Shard, path: Path, form: ShardFormat) -> tuple[list[int], int]:
+def places_of(job: Job, shards: Sequence[Shard]) -> list[tuple[str, int, int]]:
+    """For each row its shard's name, its row group or record batch, and its place in that."""
+    places = []
+    for shard in shards:
+        nbytes, elements = (part[shard.start : shard.stop] for part in (job.scan.nbytes, job.scan.elements))
+        for group, (start, stop) in enumerate(chunks(nbytes, elements, GROUP_NBYTES)):
+            places += [(shard.name, group, row) for row in range(stop - start)]
+    return places
+
+
+def write_shard(job: Job, shard: Shard, path: Path, form: ShardFormat) -> None:
     """Write the rows of one shard; the same bytes for the same rows.
 
     Args:
@@ -78,20 +89,13 @@ def write_shard(job: Job, shard: Shard, path: Path, form: ShardFormat) -> tuple[
         path: of the file, which is not there yet.
         form: Parquet, or Arrow IPC.
 
-    Returns:
-        Rows of each row group or record batch, and bytes of all tables in memory.
-
     Raises:
         MLSTACError: a sample that cannot be read, or does not fit.
     """
     schema = readable_schema(job.features)
-    groups, nbytes = [], 0
     with _writer(path, schema, form) as writer:
         for table in tables(job, [(shard.start, shard.stop)], GROUP_NBYTES):
             writer.write_table(table.replace_schema_metadata(schema.metadata))
-            groups.append(table.num_rows)
-            nbytes += table.nbytes
-    return groups, nbytes
 
 
 def _writer(path: Path, schema: pa.Schema, form: ShardFormat) -> Any:

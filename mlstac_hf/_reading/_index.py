@@ -34,6 +34,7 @@ from mlstac_hf._reading._containers import ContainerFolder
 from mlstac_hf._reading._folder import SampleFolder
 from mlstac_hf._reading._metadata_table import FOOTPRINT, MetadataTable
 from mlstac_hf._reading._notes import Notes
+from mlstac_hf._reading._shards import ShardFolder
 from mlstac_hf._reading._source import SampleHead, Source
 from mlstac_hf._spec import TENSOR_NAMES
 from mlstac_hf._version import __version__
@@ -180,6 +181,8 @@ def index_of(source: Source, digest: str, *, skip: bool, cache_dir: str | Path |
         UnknownNameError: containers without `metadata.parquet`.
         MissingExtraError: pyarrow is not installed.
     """
+    if isinstance(source, ShardFolder):
+        return table_index(source.split, source.table, source.table_rows())
     if isinstance(source, ContainerFolder):
         if source.table is None:
             raise UnknownNameError(
@@ -233,7 +236,7 @@ def _rows(source: Source, faults: list[str], *, skip: bool) -> Iterator[dict[str
         except BAD_SAMPLE as error:
             return error
         facts = source.metadata(index, head)
-        size = _size(head)
+        size = image_size(head)
         return {**facts, _SIZE[0]: size[0], _SIZE[1]: size[1]}
 
     with tqdm(
@@ -249,7 +252,7 @@ def _rows(source: Source, faults: list[str], *, skip: bool) -> Iterator[dict[str
             bar.update(len(window))
 
 
-def _size(head: SampleHead) -> tuple[int, int]:
+def image_size(head: SampleHead) -> tuple[int, int]:
     """Rows and columns of a sample's image; none where it has no image."""
     for name in TENSOR_NAMES:
         tensor = head.tensors.get(name)

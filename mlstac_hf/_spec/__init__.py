@@ -17,7 +17,7 @@ from mlstac_hf._spec._metadata import (
     user_keys,
 )
 from mlstac_hf._spec._names import MAX_SAMPLES, PLAIN, SUFFIXES, decode_name, encode_name, split_suffix
-from mlstac_hf._spec._parts import Annotations, Band, BandStatistics, Catalog, DataFile, Extent, TensorSchema
+from mlstac_hf._spec._parts import Annotations, Band, BandStatistics, Catalog, DataFile, Extent, Shards, TensorSchema
 from mlstac_hf._spec._problems import Problem
 from mlstac_hf._spec._publishable import check_publishable
 from mlstac_hf._spec._sensors import SENSORS, Sensor, bands_of, find_sensor
@@ -43,6 +43,7 @@ __all__ = [
     "Layout",
     "Problem",
     "Sensor",
+    "Shards",
     "Task",
     "TensorSchema",
     "bands_of",
