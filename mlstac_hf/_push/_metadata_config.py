@@ -7,7 +7,7 @@ Owns: its columns. Leaves to others: typed columns (`_hf`), outlines (`_conditio
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -59,27 +59,41 @@ def write_metadata(job: Job, places: Sequence[tuple[str, int, int]], path: Path)
     features = metadata_features(job)
     own = {name: feature for name, feature in features.items() if name in job.features}
     schema = readable_schema(features)
-    found: set[str] = set()
+    kinds: set[str] = set()
+    tables = [
+        pa.table(_columns(job, features, own, places, start, kinds), schema=schema)
+        for start in range(0, len(places), _WINDOW)
+    ]
+    schema = schema.with_metadata({**schema.metadata, "geo": geo_metadata(kinds)})
     with pq.ParquetWriter(str(path), schema, compression="zstd") as writer:
-        for start in range(0, len(places), _WINDOW):
-            indices = job.scan.indices[start : start + _WINDOW]
-            heads = [job.source.head(index) for index in indices]
-            texts: Columns = {name: [head.texts[name] for head in heads] for name in job.schema.columns if name in own}
-            table = table_of(Batch(texts, list(indices), heads), job.source, job.schema, datasets.Features(own))
-            columns = {name: table.column(name) for name in own}
-            columns["geometry"] = pa.array(_outlines(job.source, indices, heads, found), pa.binary())
-            for name in features:
-                if name.startswith(SHAPE):
-                    shapes = [head.tensors[name.removeprefix(SHAPE)].shape for head in heads]
-                    columns[name] = pa.array(shapes, schema.field(name).type)
-            lying = zip(*places[start : start + _WINDOW], strict=True)
-            for name, values in zip(PLACES_IN_SHARDS, lying, strict=True):
-                columns[name] = pa.array(values, schema.field(name).type)
-            writer.write_table(pa.table([columns[name] for name in features], schema=schema))
-        writer.add_key_value_metadata({"geo": geo_metadata(found)})
+        for table in tables:
+            writer.write_table(table.cast(schema))
 
 
-def _outlines(source: Source, indices: Sequence[int], heads: Sequence[SampleHead], found: set[str]) -> list[Any]:
+def _columns(
+    job: Job,
+    features: datasets.Features,
+    own: Mapping[str, Any],
+    places: Sequence[tuple[str, int, int]],
+    start: int,
+    kinds: set[str],
+) -> list[Any]:
+    """The columns of some rows; the types of their geometries are added to `kinds`."""
+    indices = job.scan.indices[start : start + _WINDOW]
+    heads = [job.source.head(index) for index in indices]
+    texts: Columns = {name: [head.texts[name] for head in heads] for name in job.schema.columns if name in own}
+    table = table_of(Batch(texts, list(indices), heads), job.source, job.schema, datasets.Features(own))
+    columns = {name: table.column(name) for name in own}
+    columns["geometry"] = pa.array(_outlines(job.source, indices, heads, kinds), pa.binary())
+    for name in features:
+        if name.startswith(SHAPE):
+            columns[name] = pa.array([head.tensors[name.removeprefix(SHAPE)].shape for head in heads])
+    lying = zip(*places[start : start + _WINDOW], strict=True)
+    columns |= {name: pa.array(values) for name, values in zip(PLACES_IN_SHARDS, lying, strict=True)}
+    return [columns[name] for name in features]
+
+
+def _outlines(source: Source, indices: Sequence[int], heads: Sequence[SampleHead], kinds: set[str]) -> list[Any]:
     """WKB in longitude and latitude, null where a sample's place is not known."""
     facts: list[dict[str, Any]] = [source.metadata(index, head) for index, head in zip(indices, heads, strict=True)]
     transforms = [fact["geotransform"] or (np.nan,) * 6 for fact in facts]
@@ -88,7 +102,7 @@ def _outlines(source: Source, indices: Sequence[int], heads: Sequence[SampleHead
         np.array(transforms, np.float64).reshape(-1, 6),
         np.array([image_size(head) for head in heads], np.int64).reshape(-1, 2),
     )
-    found |= {place.geom_type for place in places if place is not None}
+    kinds |= {place.geom_type for place in places if place is not None}
     return [None if place is None else shapely.to_wkb(place, flavor="iso") for place in places]
 
 
