@@ -61,7 +61,9 @@ class ShardFile:
                 table = file.read_row_group(group, columns=list(columns))
             else:
                 table = pa.Table.from_batches([pa.ipc.open_file(self._open()).get_batch(group)])
-            return table.select(list(columns)).combine_chunks()
+            table = table.select(list(columns)).combine_chunks()
+            table.validate(full=True)  # offsets in the file may lead anywhere
+            return table
         except (pa.ArrowException, OSError, ValueError, KeyError, IndexError) as error:
             raise HeaderError(f"rows of group {group} cannot be read: {str(error)[:200]}") from None
 
