@@ -187,3 +187,11 @@ def test_a_split_without_samples(form, tmp_path):
     publish(folder, tmp_path / "published", form)
     assert len(mlstac_hf.load(tmp_path / "published", "numpy", split="test")) == 0
     assert len(mlstac_hf.load(tmp_path / "published", "numpy")) == 2
+
+
+def test_what_is_published_is_sound(tmp_path):
+    made = TRAITS["plain"](tmp_path)
+    publish(made.address, tmp_path / "published", "parquet")
+    report = mlstac_hf.validate(tmp_path / "published", deep=True)
+    assert report.ok, report
+    assert "W602" not in {finding.code for finding in report.warnings}  # numbers begin anew in each split
