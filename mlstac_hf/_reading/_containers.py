@@ -15,7 +15,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from tqdm.auto import tqdm
 
 from mlstac_hf._errors import CorruptSampleError, SchemaMismatchError
@@ -23,7 +22,6 @@ from mlstac_hf._formats import (
     RASTER,
     HeaderError,
     Payload,
-    TensorSlice,
     added_decoders,
     open_payload,
     register_decoder,
@@ -31,9 +29,9 @@ from mlstac_hf._formats import (
 from mlstac_hf._reading._asking import CONNECTIONS, in_windows
 from mlstac_hf._reading._metadata_table import MetadataTable
 from mlstac_hf._reading._payload_columns import read_columns
-from mlstac_hf._reading._source import Location, Sample, SampleHead, Targets
+from mlstac_hf._reading._source import Location, Sample, SampleHead, Targets, column_names, slice_of
 from mlstac_hf._reading._view import UNPADDED, View, ViewError, moved
-from mlstac_hf._spec import TENSOR_NAMES, parse_crs, parse_datetime, parse_geotransform, text_columns
+from mlstac_hf._spec import parse_crs, parse_datetime, parse_geotransform, text_columns
 from mlstac_hf._stores import LocalStore, Store
 
 _MOST_HEADS = 4096
@@ -239,12 +237,5 @@ class ContainerFolder:
             pieces = self.view.pieces(forms, stored.get(UNPADDED), texts)
         except ViewError as error:
             raise SchemaMismatchError(f"{self.place(index)}: {error}.") from None
-        tensors = {name: _slice(payload.tensors[piece.stored].dtype, piece.shape) for name, piece in pieces.items()}
-        known = [name for name in TENSOR_NAMES if name in tensors or name in texts]
-        columns = (*known, *(name for name in tensors if name not in TENSOR_NAMES))
-        return SampleHead(tensors, texts, columns, stored, pieces)
-
-
-def _slice(dtype: np.dtype[Any], shape: tuple[int, ...]) -> TensorSlice:
-    """Dtype and shape as the seam has them; a payload has no place of its own for each tensor."""
-    return TensorSlice(dtype, shape, 0, math.prod(shape) * dtype.itemsize)
+        tensors = {name: slice_of(payload.tensors[piece.stored].dtype, piece.shape) for name, piece in pieces.items()}
+        return SampleHead(tensors, texts, column_names(tensors, texts), stored, pieces)

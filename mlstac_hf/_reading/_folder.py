@@ -29,11 +29,10 @@ from mlstac_hf._formats import Header, HeaderError, TensorSlice
 from mlstac_hf._reading._asking import WINDOW, in_windows
 from mlstac_hf._reading._file import OpenFile, open_bytes, open_descriptor, read_columns
 from mlstac_hf._reading._ranges import RangedFile, remote_header
-from mlstac_hf._reading._source import Location, Sample, SampleHead, Targets
+from mlstac_hf._reading._source import Location, Sample, SampleHead, Targets, column_names
 from mlstac_hf._reading._view import UNPADDED, WHOLE, Piece, View, ViewError, moved
 from mlstac_hf._spec import (
     SUFFIXES,
-    TENSOR_NAMES,
     declared_keys,
     decode_name,
     text_columns,
@@ -205,9 +204,7 @@ class SampleFolder:
             pieces = {name: piece for name, piece in found.items() if piece.stored != name or not piece.is_whole}
             cut = {name: _cut(tensors[piece.stored], piece) for name, piece in pieces.items()}
             tensors = {name: cut[name] if name in cut else tensors[name] for name in found}
-        known = [name for name in TENSOR_NAMES if name in tensors or name in texts]
-        others = [name for name in tensors if name not in TENSOR_NAMES]
-        return SampleHead(tensors, texts, (*known, *others), header.metadata, pieces)
+        return SampleHead(tensors, texts, column_names(tensors, texts), header.metadata, pieces)
 
     def _candidates(self, index: int) -> list[str]:
         """The file's name; where it was made up, with the other suffix too."""

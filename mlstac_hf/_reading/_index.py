@@ -26,6 +26,7 @@ from mlstac_hf._reading._folder import SampleFolder
 from mlstac_hf._reading._heads import heads
 from mlstac_hf._reading._metadata_table import FOOTPRINT, MetadataTable
 from mlstac_hf._reading._notes import Notes
+from mlstac_hf._reading._shards import ShardFolder
 from mlstac_hf._reading._source import SampleHead, Source
 from mlstac_hf._spec import TENSOR_NAMES
 from mlstac_hf._version import __version__
@@ -184,6 +185,8 @@ def index_of(source: Source, digest: str, *, skip: bool, cache_dir: str | Path |
         UnknownNameError: containers without `metadata.parquet`.
         MissingExtraError: pyarrow is not installed.
     """
+    if isinstance(source, ShardFolder):
+        return table_index(source.split, source.table, source.table_rows())
     if isinstance(source, ContainerFolder):
         if source.table is None:
             raise UnknownNameError(

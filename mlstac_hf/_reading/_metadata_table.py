@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from datetime import date, datetime
 from functools import cached_property
 from typing import Any
@@ -20,6 +20,10 @@ from mlstac_hf._errors import MissingExtraError
 
 PLUMBING = frozenset({"datapoint_id", "begin", "length", "metadata_length", "url", "split"})
 """Columns that say where bytes lie; not shown to users."""
+PLACES_IN_SHARDS = ("mlhf:shard", "mlhf:group", "mlhf:row")
+"""Columns of the table beside shards: the file, the row group or record batch in it, the row in that."""
+SHAPE = "mlhf:shape:"
+"""Begins the columns that hold the shapes of tensors, where samples differ."""
 FOOTPRINT = "mlhf:footprint"
 """The column in which this package writes where a datapoint lies, as WKT in longitude and latitude; not shown."""
 TIME_COLUMNS = ("start_datetime", "datetime", "s2_date")
@@ -36,13 +40,22 @@ class MetadataTable:
     Args:
         data: the whole file.
         time: the column that holds the time of a datapoint, where the collection declares one.
+        id_column: the column that holds the ids.
+        plumbing: columns that are not shown.
 
     Raises:
-        TableError: it is no parquet, or has no column `datapoint_id`.
+        TableError: it is no parquet, or has no ids.
         MissingExtraError: pyarrow is not installed.
     """
 
-    def __init__(self, data: bytes, time: str | None = None) -> None:
+    def __init__(
+        self,
+        data: bytes,
+        time: str | None = None,
+        *,
+        id_column: str = "datapoint_id",
+        plumbing: Container[str] = PLUMBING,
+    ) -> None:
         try:
             import pyarrow as pa
             import pyarrow.parquet as pq
@@ -55,8 +68,9 @@ class MetadataTable:
             self._table = pq.read_table(io.BytesIO(data))
         except (pa.ArrowException, OSError, ValueError) as error:
             raise TableError(f"it cannot be read as parquet: {str(error)[:200]}") from None
-        if "datapoint_id" not in self._table.column_names:
-            raise TableError(f"expected a column datapoint_id, found {', '.join(self._table.column_names)[:200]}")
+        if id_column not in self._table.column_names:
+            raise TableError(f"expected a column {id_column}, found {', '.join(self._table.column_names)[:200]}")
+        self._id, self._plumbing = id_column, plumbing
         self._last: tuple[int, dict[str, Any]] | None = None
         known = [name for name in (time, *TIME_COLUMNS) if name in self._table.column_names]
         self.time_column = known[0] if known else None
@@ -68,14 +82,14 @@ class MetadataTable:
         return {
             field.name: _kind(field.type)
             for field in sorted(self._table.schema, key=_name)
-            if field.name not in PLUMBING and field.name != FOOTPRINT
+            if field.name not in self._plumbing and field.name != FOOTPRINT and not field.name.startswith(SHAPE)
         }
 
     @cached_property
     def _rows(self) -> dict[tuple[str, str], int]:
         """Row by file name and id, and by id alone under an empty file name; the first row of each."""
         rows: dict[tuple[str, str], int] = {}
-        for row, (name, file) in enumerate(zip(self._column("datapoint_id"), self.files, strict=True)):
+        for row, (name, file) in enumerate(zip(self.column(self._id), self.files, strict=True)):
             rows.setdefault((file or "", str(name)), row)
             rows.setdefault(("", str(name)), row)
         return rows
@@ -88,26 +102,27 @@ class MetadataTable:
         """Of all payloads, where the table says."""
         if "length" not in self._table.column_names:
             return None
-        return sum(length for length in self._column("length") if isinstance(length, int) and length > 0)
+        return sum(length for length in self.column("length") if isinstance(length, int) and length > 0)
 
     @cached_property
     def files(self) -> list[str | None]:
         """Name of the container of each row, where the table says."""
         if "url" not in self._table.column_names:
             return [None] * len(self)
-        return [None if url is None else str(url).rpartition("/")[2] for url in self._column("url")]
+        return [None if url is None else str(url).rpartition("/")[2] for url in self.column("url")]
 
     def rows(self, numbers: Sequence[int | None] | None = None) -> Any:
-        """Rows as an Arrow table of all columns but those of `PLUMBING`, with the id under `id` too.
+        """Rows as an Arrow table of all columns that are shown, with the id under `id` too.
 
         Args:
             numbers: of the rows, in the order wanted; None is a row of nulls. Default: all, as they lie.
         """
         import pyarrow as pa
 
-        hidden = PLUMBING - {"datapoint_id"} | {"id"}  # a column of that name is not the id that is shown
-        table = self._table.select([name for name in self._table.column_names if name not in hidden])
-        table = table.append_column("id", table.column("datapoint_id"))
+        # a column of the name id that holds no ids is not the id that is shown
+        names = [name for name in self._table.column_names if name not in self._plumbing or name == self._id]
+        table = self._table.select([name for name in names if name != "id" and not name.startswith(SHAPE)])
+        table = table.append_column("id", self._table.column(self._id))
         return table if numbers is None else table.take(pa.array(numbers, pa.int64()))
 
     def row_of(self, file: str, name: str) -> int | None:
@@ -129,7 +144,7 @@ class MetadataTable:
         """The ids whose offsets in the table are not those of their containers."""
         found = []
         names = self._table.column_names
-        columns: Sequence[list[Any]] = [self._column(key) if key in names else [] for key in ("begin", "length")]
+        columns: Sequence[list[Any]] = [self.column(key) if key in names else [] for key in ("begin", "length")]
         for (file, name), offsets in placed.items():
             row = self.row_of(file, name)
             if row is not None and any(
@@ -138,7 +153,8 @@ class MetadataTable:
                 found.append(name)
         return found
 
-    def _column(self, name: str) -> list[Any]:
+    def column(self, name: str) -> list[Any]:
+        """The values of a column, by row."""
         values: list[Any] = self._table.column(name).to_pylist()
         return values
 

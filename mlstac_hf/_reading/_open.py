@@ -26,6 +26,7 @@ from mlstac_hf._reading._joined import Joined
 from mlstac_hf._reading._listing import NumberedNames, list_samples
 from mlstac_hf._reading._origin import Origin, listed_indices, origin_of, parts_of, with_splits
 from mlstac_hf._reading._selected import Selected
+from mlstac_hf._reading._shards import METADATA, open_shards
 from mlstac_hf._reading._source import Source
 from mlstac_hf._reading._view import view_of
 from mlstac_hf._spec import SUFFIXES, Catalog, Collection, encode_name
@@ -141,7 +142,13 @@ def open_part(collection: Collection, split: str, wanted: Wanted | None = None) 
     catalog = origin.catalogs[split]
     wanted = wanted or Wanted(view=view_of(collection), time_column=collection.annotations.time_column)
     wanted = replace(wanted, task=tuple(collection.task), types=collection.annotations.types or {})
+    shards = collection.annotations.shards
     looked = []
+    if shards is not None:
+        looked.append(f"{origin.store.url.rstrip('/')}/{METADATA}/")
+        rows = open_shards(split, origin.store, shards, wanted.view)
+        if rows is not None:
+            return rows
     for folder in _FOLDERS.get(split, (split,)):
         looked.append(f"{origin.store.url.rstrip('/')}/{folder}/")
         found = _beside(origin.store, folder, catalog, wanted)

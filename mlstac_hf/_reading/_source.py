@@ -5,13 +5,17 @@ Owns: the seam between the layouts (`_folder`, `_containers`) and everybody else
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
+
+import numpy as np
 
 from mlstac_hf._formats import Array, TensorSlice
 from mlstac_hf._reading._view import Piece
+from mlstac_hf._spec import TENSOR_NAMES
 
 Targets = Mapping[str, Array]
 """Arrays to fill, by tensor name: used where dtype and shape are those of the sample."""
@@ -118,3 +122,15 @@ class Source(Protocol):
 
     def brought(self, folder: Path, indices: Sequence[int]) -> Source:
         """Those samples and no others, in this order, copied to a folder of this disk."""
+
+
+def column_names(tensors: Iterable[str], texts: Iterable[str]) -> tuple[str, ...]:
+    """The columns of a sample in their order: `input`, `target`, `extra`, then others as they lie."""
+    tensors, texts = list(tensors), list(texts)
+    known = [name for name in TENSOR_NAMES if name in tensors or name in texts]
+    return (*known, *(name for name in tensors if name not in TENSOR_NAMES))
+
+
+def slice_of(dtype: np.dtype[Any], shape: tuple[int, ...]) -> TensorSlice:
+    """Dtype and shape as the seam has them, of a tensor that has no place of its own."""
+    return TensorSlice(dtype, shape, 0, math.prod(shape) * dtype.itemsize)

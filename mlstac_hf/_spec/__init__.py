@@ -19,7 +19,7 @@ from mlstac_hf._spec._metadata import (
     user_keys,
 )
 from mlstac_hf._spec._names import MAX_SAMPLES, PLAIN, SUFFIXES, SUMS, decode_name, encode_name, split_suffix
-from mlstac_hf._spec._parts import Annotations, Band, BandStatistics, Catalog, DataFile, Extent, TensorSchema
+from mlstac_hf._spec._parts import Annotations, Band, BandStatistics, Catalog, DataFile, Extent, Shards, TensorSchema
 from mlstac_hf._spec._problems import Problem, is_relative, is_url
 from mlstac_hf._spec._publishable import check_publishable
 from mlstac_hf._spec._sensors import SENSORS, Sensor, bands_of, find_sensor
@@ -46,6 +46,7 @@ __all__ = [
     "Layout",
     "Problem",
     "Sensor",
+    "Shards",
     "Task",
     "TensorSchema",
     "address_in",

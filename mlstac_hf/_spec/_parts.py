@@ -7,7 +7,7 @@ Every piece keeps keys it does not know, so that what a publisher added is never
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
@@ -142,6 +142,16 @@ _Numbers = Annotated[tuple[float, ...], BeforeValidator(_listed)]
 _Planes = Annotated[tuple[int, ...], BeforeValidator(_listed)]
 
 
+class Shards(Part):
+    """A collection whose samples are rows of Parquet or Arrow files, as `push` publishes them."""
+
+    format: Literal["parquet", "arrow"]
+    tensors: dict[str, TensorSchema]
+    """Columns that hold tensors."""
+    files: dict[str, tuple[DataFile, ...]]
+    """By split, relative to `main.json`."""
+
+
 class Annotations(Part):
     """The keys this package adds to `main.json`, each stored under `mlhf:<name>`.
 
@@ -169,6 +179,8 @@ class Annotations(Part):
     types: dict[str, str] | None = Field(default=None, alias="mlhf:types")
     """Sample layout: Arrow type (`int64`, `double`, `bool`, `string`, `null`) by metadata key, whose values lie as
     texts. A key that a sample lacks is None in it."""
+    shards: Shards | None = Field(default=None, alias="mlhf:shards")
+    """Where the samples are rows of tables. `metadata/{split}.parquet` has one row for each."""
 
 
 ANNOTATION_PREFIX = "mlhf:"

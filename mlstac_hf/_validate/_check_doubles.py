@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from mlstac_hf._formats import Array
+from mlstac_hf._spec import encode_name
 from mlstac_hf._validate._check import Check
 from mlstac_hf._validate._scan import Part, Seen
 
@@ -49,8 +50,8 @@ class DoubleCheck(Check):
         first = self._here.setdefault(key, seen.index)
         if first != seen.index:
             self.say("W601", f"id {name[:80]!r} is that of sample {first} too", seen.place)
-        if part.folder is not None and name == seen.stem:
-            return  # the number of the file, which begins anew in each split
+        if name in (seen.stem if part.folder is not None else None, encode_name(seen.index)):
+            return  # the number of the sample, which begins anew in each split
         elsewhere = self._ids.setdefault(key, (part.name, seen.index))
         if elsewhere[0] != part.name:
             message = f"id {name[:80]!r} is that of sample {elsewhere[1]} of {elsewhere[0]} too"

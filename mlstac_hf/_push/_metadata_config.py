@@ -1,0 +1,112 @@
+"""The small table beside the shards: one row a sample, with its outline, as GeoParquet.
+
+Owns: its columns. Leaves to others: typed columns (`_hf`), outlines (`_conditions`), GeoParquet's own metadata
+(`_convert`).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import datasets
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import shapely
+
+from mlstac_hf._conditions._footprints import footprints
+from mlstac_hf._hf._job import Job
+from mlstac_hf._hf._tables import table_of
+from mlstac_hf._push._spelling import readable_schema
+from mlstac_hf._reading import Batch, Columns, SampleHead, Source
+from mlstac_hf._reading._index import image_size
+from mlstac_hf._reading._metadata_table import PLACES_IN_SHARDS, SHAPE
+
+_WINDOW = 4096
+
+
+def metadata_features(job: Job) -> datasets.Features:
+    """The columns of the table: all that is no tensor, the outline, and where the row lies."""
+    tensors = [name for name, tensor in job.schema.columns.items() if tensor is not None]
+    features = {name: feature for name, feature in job.features.items() if name not in tensors}
+    shapes = {
+        f"{SHAPE}{name}": datasets.Sequence(datasets.Value("int64"))
+        for name, tensor in job.schema.columns.items()
+        if tensor is not None and None in tensor.shape
+    }
+    kinds = ("string", "int64", "int64")
+    return datasets.Features(
+        {
+            **features,
+            "geometry": datasets.Value("binary"),
+            **shapes,
+            **{name: datasets.Value(kind) for name, kind in zip(PLACES_IN_SHARDS, kinds, strict=True)},
+        }
+    )
+
+
+def write_metadata(job: Job, places: Sequence[tuple[str, int, int]], path: Path) -> None:
+    """Write the table of one split.
+
+    Args:
+        job: the split, its schema and features.
+        places: see `places_of`; the name of each shard relative to the repository.
+        path: of the file.
+    """
+    features = metadata_features(job)
+    own = {name: feature for name, feature in features.items() if name in job.features}
+    schema = readable_schema(features)
+    kinds: set[str] = set()
+    tables = [
+        pa.table(_columns(job, features, own, places, start, kinds), schema=schema)
+        for start in range(0, len(places), _WINDOW)
+    ]
+    schema = schema.with_metadata({**schema.metadata, "geo": geo_metadata(kinds)})
+    with pq.ParquetWriter(str(path), schema, compression="zstd") as writer:
+        for table in tables:
+            writer.write_table(table.cast(schema))
+
+
+def _columns(
+    job: Job,
+    features: datasets.Features,
+    own: Mapping[str, Any],
+    places: Sequence[tuple[str, int, int]],
+    start: int,
+    kinds: set[str],
+) -> list[Any]:
+    """The columns of some rows; the types of their geometries are added to `kinds`."""
+    indices = job.scan.indices[start : start + _WINDOW]
+    heads = [job.source.head(index) for index in indices]
+    texts: Columns = {name: [head.texts[name] for head in heads] for name in job.schema.columns if name in own}
+    table = table_of(Batch(texts, list(indices), heads), job.source, job.schema, datasets.Features(own))
+    columns = {name: table.column(name) for name in own}
+    columns["geometry"] = pa.array(_outlines(job.source, indices, heads, kinds), pa.binary())
+    for name in features:
+        if name.startswith(SHAPE):
+            columns[name] = pa.array([head.tensors[name.removeprefix(SHAPE)].shape for head in heads])
+    lying = zip(*places[start : start + _WINDOW], strict=True)
+    columns |= {name: pa.array(values) for name, values in zip(PLACES_IN_SHARDS, lying, strict=True)}
+    return [columns[name] for name in features]
+
+
+def _outlines(source: Source, indices: Sequence[int], heads: Sequence[SampleHead], kinds: set[str]) -> list[Any]:
+    """WKB in longitude and latitude, null where a sample's place is not known."""
+    facts: list[dict[str, Any]] = [source.metadata(index, head) for index, head in zip(indices, heads, strict=True)]
+    transforms = [fact["geotransform"] or (np.nan,) * 6 for fact in facts]
+    places = footprints(
+        [fact["crs"] for fact in facts],
+        np.array(transforms, np.float64).reshape(-1, 6),
+        np.array([image_size(head) for head in heads], np.int64).reshape(-1, 2),
+    )
+    kinds |= {place.geom_type for place in places if place is not None}
+    return [None if place is None else shapely.to_wkb(place, flavor="iso") for place in places]
+
+
+def geo_metadata(kinds: set[str]) -> str:
+    """GeoParquet's metadata; without a `crs`, coordinates are OGC:CRS84, longitude and latitude."""
+    geometry = {"encoding": "WKB", "geometry_types": sorted(kinds)}
+    return json.dumps({"version": "1.1.0", "primary_column": "geometry", "columns": {"geometry": geometry}})
