@@ -25,7 +25,9 @@ from mlstac_hf._reading import Batch, Columns, SampleHead, Source
 from mlstac_hf._reading._index import image_size
 from mlstac_hf._reading._metadata_table import PLACES_IN_SHARDS, SHAPE
 
+Place = tuple[str, int | None, int | None]
 _WINDOW = 4096
+_PLACE_TYPES = dict(zip(PLACES_IN_SHARDS, (pa.string(), pa.int64(), pa.int64()), strict=True))
 
 
 def metadata_features(job: Job) -> datasets.Features:
@@ -37,23 +39,22 @@ def metadata_features(job: Job) -> datasets.Features:
         for name, tensor in job.schema.columns.items()
         if tensor is not None and None in tensor.shape
     }
-    kinds = ("string", "int64", "int64")
     return datasets.Features(
         {
             **features,
             "geometry": datasets.Value("binary"),
             **shapes,
-            **{name: datasets.Value(kind) for name, kind in zip(PLACES_IN_SHARDS, kinds, strict=True)},
+            **{name: datasets.Value(str(kind)) for name, kind in _PLACE_TYPES.items()},
         }
     )
 
 
-def write_metadata(job: Job, places: Sequence[tuple[str, int, int]], path: Path) -> None:
+def write_metadata(job: Job, places: Sequence[Place], path: Path) -> None:
     """Write the table of one split.
 
     Args:
         job: the split, its schema and features.
-        places: see `places_of`; the name of each shard relative to the repository.
+        places: of each row its file in the repository, and its group and row in that, where it has such.
         path: of the file.
     """
     features = metadata_features(job)
@@ -74,7 +75,7 @@ def _columns(
     job: Job,
     features: datasets.Features,
     own: Mapping[str, Any],
-    places: Sequence[tuple[str, int, int]],
+    places: Sequence[Place],
     start: int,
     kinds: set[str],
 ) -> list[Any]:
@@ -89,7 +90,7 @@ def _columns(
         if name.startswith(SHAPE):
             columns[name] = pa.array([head.tensors[name.removeprefix(SHAPE)].shape for head in heads])
     lying = zip(*places[start : start + _WINDOW], strict=True)
-    columns |= {name: pa.array(values) for name, values in zip(PLACES_IN_SHARDS, lying, strict=True)}
+    columns |= {name: pa.array(values, kind) for (name, kind), values in zip(_PLACE_TYPES.items(), lying, strict=True)}
     return [columns[name] for name in features]
 
 

@@ -5,9 +5,14 @@ Owns: the seam between what a repository will hold (`_publication`, `_card`) and
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import hashlib
+import json
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
+
+from mlstac_hf._stores import MAIN
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,3 +36,13 @@ class StoredFile:
     path: str
     sha256: str
     nbytes: int
+
+
+def document_file(document: Mapping[str, Any]) -> PlannedFile:
+    """`main.json`."""
+    data = (json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode()
+
+    def make(path: Path) -> None:
+        path.write_bytes(data)
+
+    return PlannedFile(path=MAIN, key=hashlib.sha256(data).hexdigest(), nbytes=len(data), make=make)

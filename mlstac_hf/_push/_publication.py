@@ -7,10 +7,8 @@ Owns: which files there are, and what each is made from. Leaves to others: makin
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import datasets
 
@@ -19,7 +17,7 @@ from mlstac_hf._hf._job import Job
 from mlstac_hf._hf._schema import scan, unify
 from mlstac_hf._push._described import described
 from mlstac_hf._push._metadata_config import metadata_features, write_metadata
-from mlstac_hf._push._planned import PlannedFile, StoredFile
+from mlstac_hf._push._planned import PlannedFile, StoredFile, document_file
 from mlstac_hf._push._shards import SHARD_NBYTES, Shard, ShardFormat, places_of, shards_of, write_shard
 from mlstac_hf._reading import Source, origin_of
 from mlstac_hf._reading._shards import METADATA
@@ -28,7 +26,6 @@ from mlstac_hf._version import __version__
 
 DATA = "data"
 """The folder of the shards."""
-MAIN = "main.json"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,9 +76,8 @@ class Publication:
         }
         shards = Shards(format=self.form, tensors=tensors, files=files)
         counts = {split.name: split.n_rows for split in self.splits}
-        document = main_json(described(self.collection, self.splits[0].job.source, shards, counts), "samples")
-        data = (json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode()
-        return PlannedFile(path=MAIN, key=_digest(data), nbytes=len(data), make=lambda path: _write(path, data))
+        own = described(self.collection, self.splits[0].job.source, shards, counts)
+        return document_file(main_json(own, "samples"))
 
 
 def plan(
@@ -143,10 +139,6 @@ def _shard_file(job: Job, shard: Shard, form: ShardFormat, key: str) -> PlannedF
         nbytes=sum(job.scan.nbytes[shard.start : shard.stop]),
         make=lambda path: write_shard(job, shard, path, form),
     )
-
-
-def _write(path: Path, data: bytes) -> None:
-    path.write_bytes(data)
 
 
 def _digest(*parts: str | bytes) -> str:
