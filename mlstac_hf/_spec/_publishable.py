@@ -95,7 +95,7 @@ def _check_words(collection: Collection) -> Problems:
             f"expected one line of 1 to {_LONGEST_NAME} characters, found {title[:60]!r}. More fits the description.",
         )
     if not (collection.description or "").strip():
-        yield error(
+        yield warning(
             "description-missing",
             "description",
             "expected what is in the collection and how it was made, found nothing. STAC asks for it: give "
@@ -107,7 +107,7 @@ def _check_license(collection: Collection) -> Problems:
     license_ = (collection.license or "").strip()
     parts = license_parts(license_)
     if not license_:
-        yield error(
+        yield warning(
             "license-missing",
             "license",
             "expected an SPDX identifier such as CC-BY-4.0, found none. Without one nobody may use the data.",
@@ -143,7 +143,7 @@ def _license_hint(license_: str) -> str:
 
 def _check_tasks(collection: Collection) -> Problems:
     if not collection.task:
-        yield error(
+        yield warning(
             "task-missing",
             "task",
             f"expected what the samples are for, found none. Give task=['…'], one of {_OWN_TASKS}, or a task of the "

@@ -85,7 +85,7 @@ def check_providers_of(collection: Collection) -> Problems:
             yield error("provider-name", f"{place}.name", "expected a name, found an empty one. Name the organisation.")
         unknown = [role for role in provider.roles if role not in ROLES]
         if unknown:
-            yield error(
+            yield warning(
                 "provider-roles",
                 f"{place}.roles",
                 f"expected roles out of {', '.join(ROLES)}, found {', '.join(map(repr, unknown))}. STAC has no others; "

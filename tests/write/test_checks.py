@@ -40,12 +40,8 @@ def told(call):
 
 def test_all_that_keeps_it_from_being_published_is_listed(tmp_path, layout):
     with pytest.raises(ValueError, match="nothing was written") as caught:
-        mlstac_hf.write(samples(2), tmp_path / "new", Collection(id="ponds", license="CC BY"), layout=layout)
-    assert [line.split(":")[0].strip() for line in str(caught.value).splitlines()[1:]] == [
-        "description",
-        "license",
-        "task",
-    ]
+        mlstac_hf.write(samples(2), tmp_path / "new", Collection(id="ponds", title=" ", license="CC BY"), layout=layout)
+    assert [line.split(":")[0].strip() for line in str(caught.value).splitlines()[1:]] == ["title", "license"]
     assert not (tmp_path / "new").exists()
 
 
