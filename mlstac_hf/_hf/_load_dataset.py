@@ -27,7 +27,7 @@ from mlstac_hf._hf._job import Job
 from mlstac_hf._hf._schema import Scan, Schema, scan, unify
 from mlstac_hf._hf._splits import choose, is_joined, names_of
 from mlstac_hf._hf._staging import staged
-from mlstac_hf._reading import Address, Selection, Source, open_collection, origin_of, select
+from mlstac_hf._reading import Address, Selection, Source, open_collection, origin_of, passing, select
 from mlstac_hf._spec import Collection
 from mlstac_hf._stores import LocalStore
 from mlstac_hf._version import __version__
@@ -85,7 +85,7 @@ def load_dataset(address: Address, split: Any, options: Options, access: dict[st
         builders = _prepared(build.cache, key)
         names_of(split, list(builders))
     else:
-        request = _Request(collection, options, build, key)
+        request = _Request(passing(collection) if build.streaming else collection, options, build, key)
         builders = request.builders(names_of(split, list(collection.splits)), split)
     return choose(split, builders, lambda name, part: build.dataset(builders[name], part), streaming=build.streaming)
 

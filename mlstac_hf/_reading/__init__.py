@@ -6,7 +6,7 @@ from mlstac_hf._conditions._time import DatetimeLike
 from mlstac_hf._reading._arguments import OnError, check_columns, check_folder, check_on_error
 from mlstac_hf._reading._batch import Batch, Columns, read_batch
 from mlstac_hf._reading._open import Address, open_collection, open_split
-from mlstac_hf._reading._origin import Origin, origin_of
+from mlstac_hf._reading._origin import Origin, origin_of, passing
 from mlstac_hf._reading._scale import Scale
 from mlstac_hf._reading._selection import Normalize, Selection, select
 from mlstac_hf._reading._size import nbytes_of, whole_of
@@ -37,6 +37,7 @@ __all__ = [
     "open_collection",
     "open_split",
     "origin_of",
+    "passing",
     "read_batch",
     "select",
     "whole_of",

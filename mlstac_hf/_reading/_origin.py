@@ -17,7 +17,7 @@ from mlstac_hf._errors import InvalidCollectionError, UnknownNameError
 from mlstac_hf._reading._source import Source
 from mlstac_hf._reading._split_files import SplitFile, read_split_files
 from mlstac_hf._spec import Catalog, Collection
-from mlstac_hf._stores import Access, Store
+from mlstac_hf._stores import Access, HubStore, Store
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,6 +48,15 @@ def origin_of(collection: Collection) -> Origin:
             "Open it with open_collection(address)."
         )
     return origin
+
+
+def passing(collection: Collection) -> Collection:
+    """The same collection, of which nothing that is read is kept on this disk."""
+    origin = origin_of(collection)
+    if isinstance(origin.store, HubStore):
+        collection = collection.model_copy()
+        collection._origin = replace(origin, store=origin.store.passing())
+    return collection
 
 
 def with_splits(collection: Collection, folder: str | os.PathLike[str]) -> Collection:
