@@ -11,6 +11,7 @@ from mlstac_hf._reading._scale import Scale
 from mlstac_hf._reading._selection import Normalize, Selection, select
 from mlstac_hf._reading._size import nbytes_of, whole_of
 from mlstac_hf._reading._source import Sample, SampleHead, Source
+from mlstac_hf._reading._split_files import SplitFile
 from mlstac_hf._reading._view import PlaneNames
 
 __all__ = [
@@ -29,6 +30,7 @@ __all__ = [
     "Scale",
     "Selection",
     "Source",
+    "SplitFile",
     "Types",
     "check_columns",
     "check_folder",
