@@ -121,7 +121,9 @@ def _by_folder(files: Iterable[str], home: str, collection: Collection) -> dict[
 def _is_sample(name: str) -> bool:
     base = _split(name)[1]
     parts = split_suffix(base)
-    return base.endswith(CONTAINER) or (parts is not None and decode_name(parts[0]) is not None)
+    # `weights` and `adapter` are numbers too, of no sample that anybody has: 50 thousand million begin with 0
+    is_number = parts is not None and parts[0].startswith("0") and decode_name(parts[0]) is not None
+    return base.endswith(CONTAINER) or is_number
 
 
 def _is_collection(address: str, token: Any) -> bool:

@@ -182,7 +182,7 @@ def test_what_is_not_ours_loads_as_ever(tmp_path, load):
         (tmp_path / name / ("main.json" if "." in name else "rows.json")).write_text(json.dumps(text))
     assert load(str(tmp_path / "json"), split="train")[0] == {"x": 1}
     assert load(str(tmp_path / "main.json"), split="train")[0] == {"x": 2}  # whose main.json is no collection
-    (tmp_path / "json" / "model.safetensors").write_bytes(b"weights of somebody")
+    (tmp_path / "json" / "weights.safetensors").write_bytes(b"weights of somebody")
     (tmp_path / "json" / "more.json").write_text('{"x": 3}')
     assert len(load(str(tmp_path / "json"), split="train")) == 2
 
