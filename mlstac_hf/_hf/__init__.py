@@ -142,12 +142,12 @@ def load_dataset(
     _check_installed()
     import datasets
 
-    from mlstac_hf._hf import _load_dataset
+    from mlstac_hf._hf import _load_dataset, _plan
 
     return _load_dataset.load_dataset(
         address,
         split,
-        _load_dataset.Options(
+        _plan.Options(
             columns=names,
             selection=selection,
             on_error=on_error,
@@ -170,19 +170,35 @@ def load_dataset(
 
 
 def register() -> None:
-    """Make our formats known to `datasets`, for datasets that come from elsewhere.
+    """Make raw ML-STAC collections, and our formats, known to `datasets`.
 
-    `load_dataset` calls it. Needed before `datasets.load_from_disk` of a dataset that was saved with one
-    of our formats set, and before `.with_format("mlstac_torch")` in a process that did not call
-    `load_dataset`. Calling it again changes nothing.
+    From then on `datasets.load_dataset("mlstac", data_dir=folder)`, or `data_files=` with the path of a `main.json`
+    or of samples, reads a collection, and so does `datasets.load_dataset("user/demo")` of a repository, and of a
+    folder, that holds one. They take `columns=`, `bands=`, `filter=` and what else `load_dataset` of this package takes
+    to choose samples. `datasets` has no public way to add a builder, so this changes its tables in place;
+    `load_dataset` of this package needs none of it.
+
+    The formats alone are needed before `datasets.load_from_disk` of a dataset that was saved with one of them set, and
+    before `.with_format("mlstac_torch")` in a process that did not call our `load_dataset`, which registers them.
+
+    Calling it again changes nothing. Worker processes need no call of their own.
 
     Raises:
         MissingExtraError: `datasets` is not installed.
+        MLSTACError: this version of `datasets` keeps its tables where we do not know; the message names the way round.
+
+    Example:
+        >>> import datasets
+        >>> register()
+        >>> datasets.load_dataset("mlstac", data_dir=demo, split="train", bands=["nir"])[0]["id"]
+        '0000001'
     """
     _check_installed()
     from mlstac_hf._hf._formatting import register_formats
+    from mlstac_hf._hf._packaged import register_packaged
 
     register_formats()
+    register_packaged()
 
 
 def _check_installed() -> None:

@@ -1,13 +1,14 @@
-"""The `datasets` builder: one split of a collection as an Arrow-cached or streamed dataset.
+"""The `datasets` builder: splits of a collection as Arrow-cached or streamed datasets.
 
-Owns: what `datasets` calls. Leaves to others: which split and cache key (`_load_dataset`), columns (`_schema`,
-`_features`), tables (`_tables`). Importing this module registers our formats, so that a worker which unpickles a
-streamed dataset knows them.
+Owns: what `datasets` calls. Leaves to others: which splits and cache key (`_load_dataset`, `_packaged`), columns
+(`_schema`, `_features`), tables (`_tables`). Importing this module registers our formats, so that a worker which
+unpickles a streamed dataset knows them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 from typing import Any
 
 import datasets
@@ -17,9 +18,11 @@ from datasets.exceptions import DatasetGenerationError
 from mlstac_hf._errors import MLSTACError
 from mlstac_hf._hf._formatting import register_formats
 from mlstac_hf._hf._job import Job, tables
+from mlstac_hf._hf._private import write_no_lock
 from mlstac_hf._hf._schema import ranges
 
 register_formats()
+write_no_lock()
 
 _patched_for_streaming = True
 """Told to `datasets`, which would else put streaming versions of `open` and of scipy's readers into this
@@ -41,32 +44,44 @@ class GenerationError(DatasetGenerationError):
 
 
 class MLSTAC(datasets.ArrowBasedBuilder):
-    """Builds one split. Made by `load_dataset`, which sets `job` before anything is asked of it."""
+    """Builds splits. Made by `load_dataset`, which sets `jobs` before anything is asked of it."""
 
-    job: Job | None = None
+    jobs: Mapping[str, Job] = MappingProxyType({})
+    """By split; they have one schema."""
 
     def _info(self) -> datasets.DatasetInfo:
         return datasets.DatasetInfo()
 
     def _split_generators(self, dl_manager: Any) -> list[datasets.SplitGenerator]:
-        job = self._job()
-        self.info.features = job.features
-        for key, value in job.info.items():
+        if not self.jobs:
+            raise RuntimeError("this builder has no samples to read; use mlstac_hf.load_dataset(address)")
+        first = next(iter(self.jobs.values()))
+        self.info.features = first.features
+        for key, value in first.info.items():
             setattr(self.info, key, value)
-        rows = ranges(len(job.scan.indices), SHARDS)
         streaming = isinstance(dl_manager, datasets.StreamingDownloadManager)
-        return [datasets.SplitGenerator(name=job.source.split, gen_kwargs={"rows": rows, "streaming": streaming})]
+        return [
+            datasets.SplitGenerator(
+                name=name,
+                gen_kwargs={
+                    "rows": ranges(len(job.scan.indices), SHARDS),  # a list is what datasets shares out
+                    "split": name,
+                    "streaming": streaming,
+                },
+            )
+            for name, job in self.jobs.items()
+        ]
 
-    def _generate_tables(self, rows: list[tuple[int, int]], streaming: bool = False) -> Iterator[tuple[int, pa.Table]]:  # noqa: FBT001, FBT002 - called by name
+    def _generate_tables(
+        self,
+        rows: list[tuple[int, int]],
+        split: str,
+        streaming: bool = False,  # noqa: FBT001, FBT002 - called by name
+    ) -> Iterator[tuple[int, pa.Table]]:
         """Tables of the given runs of rows, in order."""
         try:
-            yield from enumerate(tables(self._job(), rows))
+            yield from enumerate(tables(self.jobs[split], rows))
         except MLSTACError as error:
             if streaming:
                 raise
             raise GenerationError(error) from error
-
-    def _job(self) -> Job:
-        if self.job is None:
-            raise RuntimeError("this builder has no samples to read; use mlstac_hf.load_dataset(address)")
-        return self.job

@@ -13,14 +13,14 @@ from typing import Any, ClassVar
 import datasets
 import numpy as np
 import pyarrow as pa
-from datasets import formatting
 from datasets.formatting.formatting import PythonArrowExtractor, TensorFormatter
 
-from mlstac_hf._errors import MLSTACError, UnsupportedDtypeError
+from mlstac_hf._errors import UnsupportedDtypeError
 from mlstac_hf._formats import Array, plain_dtype
 from mlstac_hf._frameworks import FRAMEWORKS, framework
 from mlstac_hf._hf._columns import restored, tensors_of
 from mlstac_hf._hf._features import is_ragged, stored_dtype
+from mlstac_hf._hf._private import format_tables
 
 NAMES = {
     "mlstac_numpy": "numpy",
@@ -56,13 +56,7 @@ def register_formats() -> None:
     Raises:
         MLSTACError: this version of `datasets` has no place to register a format.
     """
-    register = getattr(formatting, "_register_formatter", None)
-    known = getattr(formatting, "_FORMAT_TYPES", None)
-    if register is None or known is None:
-        raise MLSTACError(
-            f"datasets {datasets.__version__} has no way to register formats that we know. Use "
-            "mlstac_hf.load(), or datasets 3.6 to 5.2."
-        )
+    register, known = format_tables()
     for name, target in NAMES.items():
         if name not in known:
             formatter = type(f"{target.title()}Formatter", (DtypeFormatter,), {"target": target})

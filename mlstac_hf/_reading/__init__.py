@@ -6,11 +6,12 @@ from mlstac_hf._conditions._time import DatetimeLike
 from mlstac_hf._reading._arguments import OnError, check_columns, check_folder, check_on_error
 from mlstac_hf._reading._batch import Batch, Columns, read_batch
 from mlstac_hf._reading._open import Address, open_collection, open_split
-from mlstac_hf._reading._origin import Origin, origin_of
+from mlstac_hf._reading._origin import Origin, origin_of, passing
 from mlstac_hf._reading._scale import Scale
 from mlstac_hf._reading._selection import Normalize, Selection, SelectionArguments, select
 from mlstac_hf._reading._size import nbytes_of, whole_of
 from mlstac_hf._reading._source import Location, Sample, SampleHead, Source
+from mlstac_hf._reading._split_files import SplitFile
 from mlstac_hf._reading._view import PlaneNames
 
 __all__ = [
@@ -31,6 +32,7 @@ __all__ = [
     "Selection",
     "SelectionArguments",
     "Source",
+    "SplitFile",
     "Types",
     "check_columns",
     "check_folder",
@@ -39,6 +41,7 @@ __all__ = [
     "open_collection",
     "open_split",
     "origin_of",
+    "passing",
     "read_batch",
     "select",
     "whole_of",

@@ -30,7 +30,7 @@ from mlstac_hf._reading._shards import METADATA, open_shards
 from mlstac_hf._reading._source import Source
 from mlstac_hf._reading._view import view_of
 from mlstac_hf._spec import SUFFIXES, Catalog, Collection, encode_name
-from mlstac_hf._stores import Access, Store, open_address, open_link
+from mlstac_hf._stores import Access, HubStore, Store, open_address, open_link
 
 _FOLDERS = {"validation": ("validation", "val")}
 """Folder names of a split, where they are not its own."""
@@ -81,6 +81,8 @@ def open_collection(
     store, name = open_address(address, access)
     try:
         data = store.read(name)
+    except CollectionNotFoundError:
+        raise
     except FileNotFoundError:
         raise CollectionNotFoundError(
             f"no collection at {os.fspath(address)!r}: expected {name} in {store.url}, and there is none. "
@@ -91,7 +93,7 @@ def open_collection(
         warn(f"{store.url.rstrip('/')}/{name}: {key!r} cannot be read and is left out: {reason[:200]}")
     collection._origin = Origin(
         store=store,
-        access=access,
+        access=replace(access, commit=store.commit) if isinstance(store, HubStore) else access,
         address=os.fspath(address),
         digest=hashlib.sha256(data).hexdigest(),
         catalogs=collection.splits,
@@ -103,6 +105,8 @@ def _reopened(collection: Collection, access: Access) -> Collection:
     """The same collection, its samples reached as `access` says where it says anything."""
     origin = origin_of(collection)
     said = {name: value for name, value in vars(access).items() if value}
+    if "revision" in said:
+        said["commit"] = None
     access = replace(origin.access, **said)
     store, _ = open_address(origin.address, access)
     collection = collection.model_copy()

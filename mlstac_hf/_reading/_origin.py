@@ -17,7 +17,7 @@ from mlstac_hf._errors import InvalidCollectionError, UnknownNameError
 from mlstac_hf._reading._source import Location, Source
 from mlstac_hf._reading._split_files import SplitFile, read_split_files
 from mlstac_hf._spec import Catalog, Collection
-from mlstac_hf._stores import MAIN, Access, Store
+from mlstac_hf._stores import MAIN, Access, HubStore, Store
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,6 +55,15 @@ def main_location(collection: Collection) -> Location:
     origin = origin_of(collection)
     name = origin.address.rstrip("/").rpartition("/")[2].partition("?")[0]
     return Location(origin.store.url, name if name.endswith(".json") else MAIN)
+
+
+def passing(collection: Collection) -> Collection:
+    """The same collection, of which nothing that is read is kept on this disk."""
+    origin = origin_of(collection)
+    if isinstance(origin.store, HubStore):
+        collection = collection.model_copy()
+        collection._origin = replace(origin, store=origin.store.passing())
+    return collection
 
 
 def with_splits(collection: Collection, folder: str | os.PathLike[str]) -> Collection:

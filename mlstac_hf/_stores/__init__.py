@@ -3,6 +3,8 @@
 from mlstac_hf._stores._address import MAIN, Access, open_address, open_link
 from mlstac_hf._stores._fsspec import FsspecStore
 from mlstac_hf._stores._http import HttpStore
+from mlstac_hf._stores._hub import HubStore
+from mlstac_hf._stores._hub_address import hub_address
 from mlstac_hf._stores._local import PART, LocalStore
 from mlstac_hf._stores._store import Entry, Store, WritableStore
 
@@ -13,9 +15,11 @@ __all__ = [
     "Entry",
     "FsspecStore",
     "HttpStore",
+    "HubStore",
     "LocalStore",
     "Store",
     "WritableStore",
+    "hub_address",
     "open_address",
     "open_link",
 ]

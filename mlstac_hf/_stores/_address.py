@@ -8,22 +8,23 @@ from __future__ import annotations
 
 import os
 import posixpath
-import re
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, unquote, urljoin, urlsplit
+from urllib.parse import unquote, urljoin, urlsplit
 from urllib.request import url2pathname
 
-from mlstac_hf._errors import CollectionNotFoundError, LinkRefusedError
+from mlstac_hf._errors import CollectionNotFoundError, LinkRefusedError, MissingExtraError
 from mlstac_hf._stores._fsspec import FsspecStore
 from mlstac_hf._stores._http import HttpStore
+from mlstac_hf._stores._hub import HubStore, open_hub
+from mlstac_hf._stores._hub_address import REPOSITORY, HubAddress, hub_address
 from mlstac_hf._stores._links import check_host, hub_resolve, refused, scheme_of
 from mlstac_hf._stores._local import LocalStore
 from mlstac_hf._stores._store import Store
 
 MAIN = "main.json"
-_REPOSITORY = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*", re.ASCII)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +32,8 @@ class Access:
     """How to get at a collection: everything but its address. Holds secrets, shows none."""
 
     revision: str | None = None
+    commit: str | None = None
+    """What the revision was found to name, so that all is read of one commit."""
     token: str | None = field(default=None, repr=False)
     storage_options: dict[str, Any] | None = field(default=None, repr=False)
     trust_links: bool = False
@@ -47,13 +50,18 @@ def open_address(address: str | os.PathLike[str], access: Access) -> tuple[Store
     Raises:
         CollectionNotFoundError: no path, no URL and no Hub id.
         MissingExtraError: the address needs a package that is not installed.
+        StoreError: the Hub cannot be asked which commit is meant.
     """
     text = os.fspath(address)
     path = os.path.expanduser(text)
     if os.path.exists(path):
         return _local(Path(path), access)
+    on_hub = hub_address(text)
     match scheme_of(text):
         case "http" | "https":
+            if on_hub is not None:
+                with suppress(MissingExtraError):  # what is public can be read as any web site is
+                    return _hub(on_hub, access)
             parts = urlsplit(text)
             folder, name = _split(parts.path)
             url = parts._replace(path=folder, query="", fragment="").geturl()
@@ -61,14 +69,21 @@ def open_address(address: str | os.PathLike[str], access: Access) -> tuple[Store
         case "file":
             return _local(Path(url2pathname(urlsplit(text).path)), access)
         case "":
-            if isinstance(address, str) and _REPOSITORY.fullmatch(text):
-                return _fsspec(f"hf://datasets/{text}", access)
+            if isinstance(address, str) and REPOSITORY.fullmatch(text):
+                return _hub(HubAddress(repository=text), access)
             raise CollectionNotFoundError(
                 f"nothing at {text!r}: looked for that file or folder from {os.getcwd()}. "
                 "Expected a path of main.json or its folder, an http(s) URL, user/repo on the Hub, or a URL such as s3://…"
             )
         case _:
-            return _fsspec(text, access)
+            return _hub(on_hub, access) if on_hub is not None else _fsspec(text, access)
+
+
+def _hub(address: HubAddress, access: Access) -> tuple[Store, str]:
+    folder, name = _split(address.path)
+    token = access.token or (access.storage_options or {}).get("token")
+    store = open_hub(replace(address, path=folder), revision=access.revision, commit=access.commit, token=token)
+    return store, name
 
 
 def _local(path: Path, access: Access) -> tuple[Store, str]:
@@ -79,15 +94,7 @@ def _local(path: Path, access: Access) -> tuple[Store, str]:
 
 def _fsspec(url: str, access: Access) -> tuple[Store, str]:
     folder, name = _split(url)
-    options = dict(access.storage_options or {})
-    if scheme_of(url) == "hf":
-        if access.token:
-            options.setdefault("token", access.token)
-        head, slash, tail = folder.removeprefix("hf://datasets/").partition("/")
-        repository, slash, tail = tail.partition("/")
-        if access.revision and "@" not in repository:
-            folder = f"hf://datasets/{head}/{repository}@{quote(access.revision, safe='')}{slash}{tail}"
-    return FsspecStore(folder, options), name
+    return FsspecStore(folder, access.storage_options), name
 
 
 def _split(path: str) -> tuple[str, str]:
@@ -115,6 +122,10 @@ def open_link(link: str, origin: Store, access: Access) -> Store:
         StoreError: the link's host is not known.
     """
     scheme = scheme_of(link)
+    if isinstance(origin, HubStore):
+        found = _open_hub_link(link, origin, access)
+        if found is not None:
+            return found
     if scheme in ("http", "https") or (isinstance(origin, HttpStore) and not scheme):
         return _open_http_link(link, origin, access)
     if scheme == "file" or not scheme:
@@ -125,6 +136,17 @@ def open_link(link: str, origin: Store, access: Access) -> Store:
     if not access.trust_links and not inside:
         raise refused(link, f"it is a {scheme}: address outside {origin.url}")
     return _fsspec(link, access)[0]
+
+
+def _open_hub_link(link: str, origin: HubStore, access: Access) -> Store | None:
+    """A link from a repository to a folder of it, or of another on the Hub; None where it leads elsewhere."""
+    found = hub_address(urljoin(origin.web_url, hub_resolve(link)))
+    if found is None:
+        return None
+    if found.repository == origin.address.repository and found.revision in (None, origin.commit, origin.revision):
+        return origin.at(found.path)
+    opened = open_hub(found, token=access.token)
+    return opened if origin.keeps else opened.passing()
 
 
 def _open_http_link(link: str, origin: Store, access: Access) -> Store:

@@ -25,3 +25,26 @@ def _quiet():
 def cache(tmp_path):
     """A cache folder of the test's own."""
     return str(tmp_path / "cache")
+
+
+_TABLES = (
+    "_PACKAGED_DATASETS_MODULES",
+    "_EXTENSION_TO_MODULE",
+    "_MODULE_TO_EXTENSIONS",
+    "_MODULE_TO_METADATA_FILE_NAMES",
+    "_MODULE_TO_METADATA_EXTENSIONS",
+    "_ALL_ALLOWED_EXTENSIONS",
+    "ALL_ALLOWED_EXTENSIONS",
+)
+
+
+@pytest.fixture
+def tables(monkeypatch):
+    """The tables of datasets that say which builder is for which files, as they were when the test is over."""
+    found = {name: table for name in _TABLES if (table := getattr(datasets.load, name, None)) is not None}
+    before = {name: table.copy() for name, table in found.items()}
+    monkeypatch.setattr(datasets.load, "infer_module_for_data_files", datasets.load.infer_module_for_data_files)
+    yield lambda: found
+    for name, table in found.items():
+        table.clear()
+        (table.update if isinstance(table, dict) else table.extend)(before[name])

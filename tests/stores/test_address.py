@@ -7,7 +7,6 @@ import fsspec
 import pytest
 
 from mlstac_hf import CollectionNotFoundError, load, open_collection
-from mlstac_hf._stores import Access, open_address
 
 
 @pytest.mark.parametrize("kind", ["folder", "folder/", "main", "Path", "relative", "home", "uri", "uri of main"])
@@ -66,31 +65,6 @@ def test_an_existing_path_wins_over_a_hub_id(collection, monkeypatch):
     os.makedirs("user")
     os.rename(collection.folder, "user/repo")
     assert open_collection("user/repo").id == "made for a test"
-
-
-@pytest.mark.parametrize(
-    ("address", "access", "url"),
-    [
-        ("user/repo", Access(), "hf://datasets/user/repo"),
-        ("u.s-e_r/re.po-1", Access(), "hf://datasets/u.s-e_r/re.po-1"),
-        ("user/repo", Access(revision="abc"), "hf://datasets/user/repo@abc"),
-        ("user/repo", Access(revision="feature/x"), "hf://datasets/user/repo@feature%2Fx"),
-        ("hf://datasets/user/repo@main", Access(), "hf://datasets/user/repo@main"),
-        ("hf://datasets/user/repo@main", Access(revision="abc"), "hf://datasets/user/repo@main"),
-        ("hf://datasets/user/repo/deep/main.json", Access(revision="abc"), "hf://datasets/user/repo@abc/deep"),
-    ],
-)
-def test_a_hub_id_and_its_url_name_a_repository_and_a_revision(address, access, url):
-    pytest.importorskip("huggingface_hub")
-    store, name = open_address(address, access)
-    assert (store.url, name) == (url, "main.json")
-
-
-def test_a_token_for_the_hub_is_passed_on_and_not_shown():
-    pytest.importorskip("huggingface_hub")
-    store, _ = open_address("user/repo", Access(token="hf_hush"))
-    assert store._options["token"] == "hf_hush"
-    assert "hush" not in repr(store) + store.url + repr(Access(token="hf_hush", storage_options={"key": "hush"}))
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import pytest
 from serving import serve_folder
 
 from mlstac_hf import LinkRefusedError, StoreError
-from mlstac_hf._stores import HttpStore, _http
+from mlstac_hf._stores import HttpStore, _http_client
 
 DATA = bytes(range(256)) * 8
 FILE = "/folder/a file ü#1%.bin"
@@ -17,7 +17,7 @@ NAME = FILE.removeprefix("/folder/")
 @pytest.fixture(autouse=True)
 def short_waits(monkeypatch):
     """The real retries, without the pauses between them."""
-    monkeypatch.setattr(_http.urllib3.Retry, "sleep", lambda self, response=None: None)
+    monkeypatch.setattr(_http_client.urllib3.Retry, "sleep", lambda self, response=None: None)
 
 
 @pytest.fixture
@@ -255,7 +255,7 @@ def test_offline_nothing_is_asked(store, served, monkeypatch, value):
 
 def test_connections_are_kept_and_a_pickled_store_makes_its_own(store, served):
     assert store.read(NAME) == store.read(NAME) == DATA
-    assert len(store._pools) == 1
+    assert len(store._client._pools) == 1
     again = pickle.loads(pickle.dumps(store))
-    assert again._pools == {}
+    assert again._client._pools == {}
     assert again.read(NAME) == DATA

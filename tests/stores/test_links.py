@@ -207,7 +207,7 @@ def test_from_a_server_links_on_its_own_host_and_port_are_followed_with_the_toke
     }.items():
         store = open_link(link, origin, Access(token="hush"))
         assert store.url == url
-        assert store._headers["Authorization"] == "Bearer hush"
+        assert store._client._headers["Authorization"] == "Bearer hush"
 
 
 @pytest.mark.parametrize(
@@ -219,7 +219,9 @@ def test_from_a_server_links_to_another_private_place_are_refused_unless_trusted
         open_link(link, origin, Access(token="hush"))
     assert (
         "Authorization"
-        not in open_link(link.replace("user:pass@", ""), origin, Access(token="hush", trust_links=True))._headers
+        not in open_link(
+            link.replace("user:pass@", ""), origin, Access(token="hush", trust_links=True)
+        )._client._headers
     )
 
 
@@ -228,7 +230,7 @@ def test_a_public_host_gets_no_token_of_another(names, tmp_path):
     for origin in (LocalStore(tmp_path), HttpStore("http://127.0.0.1:81/x")):
         store = open_link("https://data.example.com/datasets/u/r/raw/main/train/", origin, Access(token="hush"))
         assert store.url == "https://data.example.com/datasets/u/r/resolve/main/train/"
-        assert "Authorization" not in store._headers
+        assert "Authorization" not in store._client._headers
 
 
 def test_from_a_server_a_file_link_is_refused():

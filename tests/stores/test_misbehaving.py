@@ -50,7 +50,7 @@ from misbehaving import (
 )
 
 from mlstac_hf import CollectionWarning, LinkRefusedError, MLSTACError, StoreError, load
-from mlstac_hf._stores import HttpStore, _http, _http_checks
+from mlstac_hf._stores import HttpStore, _http, _http_checks, _http_client
 
 DATA = random.Random(0).randbytes(5000)
 OTHER = random.Random(1).randbytes(5000)
@@ -63,14 +63,16 @@ DAWDLE_S = 30
 @pytest.fixture(autouse=True)
 def no_waits(monkeypatch):
     """The real retries, without the pauses between them."""
-    monkeypatch.setattr(_http, "RETRY", _http.RETRY.new(backoff_factor=0, backoff_jitter=0, retry_after_max=0))
+    monkeypatch.setattr(
+        _http_client, "RETRY", _http_client.RETRY.new(backoff_factor=0, backoff_jitter=0, retry_after_max=0)
+    )
 
 
 @pytest.fixture
 def haste(monkeypatch, no_waits):
     """Little time, and one more try."""
-    monkeypatch.setattr(_http, "TIMEOUT", urllib3.Timeout(connect=2, read=0.25))
-    monkeypatch.setattr(_http, "RETRY", _http.RETRY.new(total=1))
+    monkeypatch.setattr(_http_client, "TIMEOUT", urllib3.Timeout(connect=2, read=0.25))
+    monkeypatch.setattr(_http_client, "RETRY", _http_client.RETRY.new(total=1))
 
 
 @pytest.fixture
@@ -518,7 +520,7 @@ def test_a_fast_start_is_no_leave_to_dawdle(server, tmp_path, store, haste):
 
 
 def test_nothing_is_asked_long_after_the_first_time(server, store, haste, monkeypatch):
-    monkeypatch.setattr(_http, "PATIENCE_S", 0.1)
+    monkeypatch.setattr(_http_client, "PATIENCE_S", 0.1)
     server.add(Late(DAWDLE_S))
     with pytest.raises(StoreError, match="timed out"):
         ended(whole, store)
@@ -533,7 +535,7 @@ def test_a_server_that_always_asks_for_patience_gets_a_minute_at_most(server, st
     server.add(Answers(429, wish))
     with pytest.raises(StoreError, match="answers 429"):
         whole(store)
-    assert pauses == [_http.PATIENCE_S // 4] * 4
+    assert pauses == [_http_client.PATIENCE_S // 4] * 4
     assert sum(pauses) <= 60
 
 

@@ -207,7 +207,7 @@ class Hub(MisbehavingServer):
         said, blob = {"X-Repo-Commit": commit.oid}, commit.files.get(path)
         if blob is None:
             return replace(Refusal(404, "EntryNotFound", "Entry not found").reply).having(**said)
-        if "/raw/" in request.target or not blob.is_lfs:
+        if request.path.startswith(f"/datasets/{repo}/raw/") or not blob.is_lfs:
             whole = whole_reply(blob.pointer if blob.is_lfs else blob.data).having(**said, ETag=f'"{blob.oid}"')
             return ranged_reply(whole, request.range)
         self._lfs[blob.sha256] = blob.data

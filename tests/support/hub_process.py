@@ -22,14 +22,16 @@ def hub_environment(hub: Hub, home: Path, **more: str) -> dict[str, str]:
     return {**kept, "HF_ENDPOINT": hub.url, "HF_HOME": str(home), "HF_HUB_DISABLE_XET": "1", **more}
 
 
-def run_with_hub(hub: Hub, home: Path, code: str, **more: str) -> Any:
-    """What the code prints last, as JSON.
+def run_with_hub(hub: Hub, home: Path, code: str, script: Path | None = None, **more: str) -> Any:
+    """What the code prints last, as JSON; it runs from a file where `script` names one, as spawned workers need.
 
     Raises:
         AssertionError: it failed; with what it printed.
     """
     environment = hub_environment(hub, home, HF_HUB_DISABLE_PROGRESS_BARS="1", **more)
-    command = [sys.executable, "-W", "ignore", "-c", dedent(code)]
+    if script is not None:
+        script.write_text(dedent(code))
+    command = [sys.executable, "-W", "ignore", *(["-c", dedent(code)] if script is None else [str(script)])]
     done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=300, check=False)
     assert done.returncode == 0, done.stderr[-4000:] + done.stdout[-1000:]
     return json.loads(done.stdout.splitlines()[-1])
