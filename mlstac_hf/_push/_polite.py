@@ -66,9 +66,10 @@ def patiently(ask: Callable[[], _Answer], doing: str, endpoint: str, stop: threa
             tries += 1
             wait = wait_after(cause, tries)
             if tries >= MAX_TRIES or waited + wait > PATIENCE_S:
+                times = "time" if tries == 1 else "times"
                 asked = f" It asks to wait {wait:.0f} s." if wait > LONGEST_WAIT_S else ""
                 raise StoreError(
-                    f"{doing}: failed {tries} times, {waited:.0f} s of waiting between them, last with "
+                    f"{doing}: failed {tries} {times}, {waited:.0f} s of waiting between them, last with "
                     f"{said_by(cause)}.{asked}"
                 ) from None
             _logger.info("%s: %s; asked again in %.1f s", doing, said_by(cause), wait)

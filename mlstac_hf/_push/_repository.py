@@ -7,6 +7,7 @@ Owns: every request of a push, what the repository holds, commits on top of what
 from __future__ import annotations
 
 import os
+import re
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -20,6 +21,7 @@ from mlstac_hf._push._polite import patiently, refusals_told
 from mlstac_hf._version import __version__
 
 _CONFLICTS = (HTTPStatus.CONFLICT, HTTPStatus.PRECONDITION_FAILED)
+_REPO_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*", re.ASCII)
 _KIND = {"repo_type": "dataset"}
 _Answer = TypeVar("_Answer")
 
@@ -40,6 +42,10 @@ class Target:
     """Of the last commit."""
     endpoint: str | None = None
     """Of the Hub. Default: HF_ENDPOINT, or huggingface.co."""
+
+    def __post_init__(self) -> None:
+        if not _REPO_ID.fullmatch(self.repo_id):
+            raise ValueError(f'expected repo_id to be "user/repo", got {self.repo_id!r}')
 
     @property
     def branch(self) -> str:
