@@ -37,7 +37,7 @@ test-main: $(ENVS)/$(MAIN)/.ready | clean-coverage
 
 test-older: $(OLDER:%=test-%)
 test-datasets-%: $(ENVS)/datasets-%/.ready | clean-coverage
-	$(call RUN,datasets-$*) -m "not paddle" tests/hf
+	$(call RUN,datasets-$*) -m "not paddle" tests/hf tests/push
 	$(call RUN,datasets-$*) -m paddle tests/hf
 
 coverage: $(ENVS)/$(MAIN)/.ready

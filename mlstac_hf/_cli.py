@@ -1,7 +1,7 @@
 """The command line, `mlstac-hf`: thin over the library.
 
-Owns: the commands and `demo`, exit codes. Leaves to others: `info` and `validate` (`_cli_info`, `_cli_validate`), how a
-table or a number looks on a terminal (`_terminal`), and everything else.
+Owns: the commands and `demo`, exit codes. Leaves to others: `info`, `validate` and `push` (`_cli_*`), how a table or a
+number looks on a terminal (`_terminal`), and everything else.
 Exit codes: 0 done, 1 the data is bad, 2 the call is wrong, 3 the network or store failed.
 """
 
@@ -19,7 +19,7 @@ from contextlib import contextmanager
 from importlib.util import find_spec
 from typing import Any
 
-from mlstac_hf import _cli_info, _cli_validate
+from mlstac_hf import _cli_info, _cli_push, _cli_validate
 from mlstac_hf._errors import (
     CollectionNotFoundError,
     CollectionWarning,
@@ -84,6 +84,7 @@ def _parser() -> argparse.ArgumentParser:
 
     _cli_info.add_to(commands)
     _cli_validate.add_to(commands)
+    _cli_push.add_to(commands)
     return parser
 
 

@@ -23,6 +23,7 @@ from mlstac_hf._version import __version__
 _CONFLICTS = (HTTPStatus.CONFLICT, HTTPStatus.PRECONDITION_FAILED)
 _REPO_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*", re.ASCII)
 _KIND = {"repo_type": "dataset"}
+MESSAGE = "Push with mlstac-hf"
 _Answer = TypeVar("_Answer")
 
 
@@ -38,7 +39,7 @@ class Target:
     """Default: HF_TOKEN, or that of a login."""
     private: bool | None = None
     """Of a repository that is made. Default: as the owner has set it."""
-    message: str = "Push with mlstac-hf"
+    message: str = MESSAGE
     """Of the last commit."""
     endpoint: str | None = None
     """Of the Hub. Default: HF_ENDPOINT, or huggingface.co."""
@@ -46,6 +47,11 @@ class Target:
     def __post_init__(self) -> None:
         if not _REPO_ID.fullmatch(self.repo_id):
             raise ValueError(f'expected repo_id to be "user/repo", got {self.repo_id!r}')
+
+    @property
+    def host(self) -> str | None:
+        """The endpoint, where it is not huggingface_hub's own."""
+        return self.endpoint or os.environ.get("HF_ENDPOINT") or None
 
     @property
     def branch(self) -> str:
@@ -90,7 +96,7 @@ class Repository:
             ) from None
         self._target = target
         self._api: Any = huggingface_hub.HfApi(
-            endpoint=target.endpoint or os.environ.get("HF_ENDPOINT") or None,
+            endpoint=target.host,
             token=target.token,
             library_name="mlstac-hf",
             library_version=__version__,
@@ -166,8 +172,11 @@ class Repository:
         Raises:
             StoreError: the Hub refuses, or cannot be reached.
         """
+        firsts = {one.upload_info.sha256: one for one in reversed(additions)}.values()
         with self._asking(f"uploading {_named([one.path_in_repo for one in additions])} to") as ask:
-            ask(lambda: self._preupload(additions))
+            for group in (list(firsts), [one for one in additions if one not in firsts]):  # none twice within a call
+                if group:
+                    ask(lambda: self._preupload(group))  # noqa: B023 - called at once
 
     def commit(self, additions: Mapping[str, tuple[Any, Content]], deletions: Sequence[str], message: str) -> None:
         """Change files in one commit, on top of the one we know.

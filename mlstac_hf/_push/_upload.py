@@ -97,7 +97,8 @@ def upload(
         try:
             return push.run(files, last)
         except StoreError as error:
-            raise StoreError(f"{error}. {push.standing(len(files))}") from None
+            text = str(error).rstrip(".")
+            raise StoreError(f"{text}. {push.standing(len(files))}") from None
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
 
@@ -139,7 +140,7 @@ class _Push:
         if len(describing) > MAX_COMMIT:
             raise ValueError(f"{len(describing)} files describe the push, one commit takes {MAX_COMMIT}")
         _check(planned, self._repository, self._owned)
-        made = [self._make(file) for file in describing]
+        made = [self._make(file) for file in describing if not self._is_there(file)]
         self._send(made)
         deleted = _stale(planned, self._repository, self._owned)
         self._finish(made, deleted)
