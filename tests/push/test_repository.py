@@ -7,8 +7,9 @@ import pytest
 huggingface_hub = pytest.importorskip("huggingface_hub")
 
 from huggingface_hub.utils import are_progress_bars_disabled, disable_progress_bars, enable_progress_bars  # noqa: E402
+from misbehaving import Answers, Having  # noqa: E402
 
-from mlstac_hf import MissingExtraError  # noqa: E402
+from mlstac_hf import MissingExtraError, StoreError  # noqa: E402
 from mlstac_hf._push._manifest import Content  # noqa: E402
 from mlstac_hf._push._repository import Repository, Target, their_bars_off  # noqa: E402
 
@@ -55,6 +56,24 @@ def test_names_that_are_none(name):
 def test_names_that_huggingface_hub_refuses(hub):
     with pytest.raises(ValueError, match=r"user/a--b\.\."):
         Repository(Target(repo_id="user/a--b..", token=hub.token("user"))).look()
+
+
+def refuse(hub, status, code):
+    hub.add(Answers(status), "*/revision/*")
+    hub.add(Having({"X-Error-Code": code}), "*/revision/*")
+
+
+def test_a_gated_repository_that_may_not_be_seen(hub, repository):
+    refuse(hub, 403, "GatedRepo")
+    with pytest.raises(StoreError, match="user/demo is gated: ask for access on its page"):
+        repository.look()
+
+
+def test_a_repository_that_is_made_and_not_there_yet(hub, repository):
+    refuse(hub, 404, "RepoNotFound")
+    repository.look()
+    with pytest.raises(StoreError, match="was made, and cannot be seen yet"):
+        repository.prepare()
 
 
 def test_without_huggingface_hub(monkeypatch):
