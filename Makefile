@@ -51,7 +51,7 @@ upstream:
 
 test-older: $(OLDER:%=test-%)
 test-datasets-%: $(ENVS)/datasets-%/.ready | clean-coverage
-	$(call RUN,datasets-$*) -m "not paddle" tests/hf
+	$(call RUN,datasets-$*) -m "not paddle" tests/hf tests/push
 	$(call RUN,datasets-$*) -m paddle tests/hf
 
 coverage: $(ENVS)/$(MAIN)/.ready

@@ -20,6 +20,8 @@ from mlstac_hf._errors import (
 from mlstac_hf._formats import Payload, TensorForm, register_decoder
 from mlstac_hf._hf import load_dataset, register
 from mlstac_hf._load import Metadata, Split, load
+from mlstac_hf._push._push import push
+from mlstac_hf._push._result import PushedFile, PushResult
 from mlstac_hf._reading import open_collection
 from mlstac_hf._resplit import resplit
 from mlstac_hf._spec import Annotations, Band, Catalog, Collection, bands_of
@@ -44,6 +46,8 @@ __all__ = [
     "MissingExtraError",
     "MissingSampleError",
     "Payload",
+    "PushResult",
+    "PushedFile",
     "Report",
     "Sample",
     "SampleError",
@@ -59,6 +63,7 @@ __all__ = [
     "load",
     "load_dataset",
     "open_collection",
+    "push",
     "register",
     "register_decoder",
     "resplit",

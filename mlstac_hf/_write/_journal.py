@@ -17,6 +17,7 @@ from typing import Any, Protocol
 
 from mlstac_hf._errors import StoreError
 from mlstac_hf._stores import LocalStore, WritableStore
+from mlstac_hf._stores._lock import lock
 from mlstac_hf._write._destination import JOURNALS, names_of, remove, remove_folder
 
 _EVERY = 64
@@ -133,7 +134,7 @@ class _File:
         except OSError as error:
             raise StoreError(f"could not write {self._path}: {error.strerror or error}") from error
         self._synced = time.monotonic()
-        _lock(self._descriptor, self._path)
+        lock(self._descriptor, self._path, "writes this split")
 
     def read(self) -> list[bytes]:
         return self._path.read_bytes().splitlines(keepends=True)
@@ -214,17 +215,3 @@ def _parsed(line: bytes) -> Entry | None:
     except ValueError:
         return None
     return entry if isinstance(entry, dict) else None
-
-
-def _lock(descriptor: int, path: Path) -> None:
-    try:
-        import fcntl
-    except ImportError:  # no such locks here
-        return
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(descriptor)
-        raise StoreError(f"{path}: another process writes this split now; wait for it to end") from None
-    except OSError:  # a file system without locks
-        return
