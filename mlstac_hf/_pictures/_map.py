@@ -129,9 +129,7 @@ def _extent(known: Mapping[str, _Places], turn: float) -> tuple[float, float, fl
     return west - margin, max(south - margin, -POLE), east + margin, min(north + margin, POLE)
 
 
-def _filled(
-    west: float, south: float, east: float, north: float, ratio: float
-) -> tuple[float, float, float, float]:
+def _filled(west: float, south: float, east: float, north: float, ratio: float) -> tuple[float, float, float, float]:
     """Grown to a ratio of degrees north to degrees east, and no further than the globe."""
     wide = min(TURN, max(east - west, (north - south) / ratio))
     tall = min(2 * POLE, wide * ratio)
@@ -145,8 +143,14 @@ def _frame(axes: Any, extent: tuple[float, float, float, float], *, is_main: boo
     axes.set_xlim(west, east)
     axes.set_ylim(south, north)
     axes.set_facecolor("#f7f9fb")
-    step = next((step for step in _STEPS[::-1] if max(north - south, east - west) / step <= _LINES), _STEPS[0]) if is_main else 60
-    lines = [np.arange(np.ceil(low / step), np.floor(high / step) + 1) * step for low, high in ((west, east), (south, north))]
+    step = (
+        next((step for step in _STEPS[::-1] if max(north - south, east - west) / step <= _LINES), _STEPS[0])
+        if is_main
+        else 60
+    )
+    lines = [
+        np.arange(np.ceil(low / step), np.floor(high / step) + 1) * step for low, high in ((west, east), (south, north))
+    ]
     axes.set_xticks(lines[0])
     axes.set_yticks(lines[1])
     axes.grid(visible=True, color=FAINT, linewidth=0.5)
@@ -171,8 +175,10 @@ def _degrees(value: float, positive: str, negative: str, digits: int) -> str:
 def _land(axes: Any) -> None:
     from matplotlib.collections import PolyCollection
 
-    shapes = [outline + (shift, 0) for outline in outlines() for shift in (-TURN, 0, TURN)]
-    axes.add_collection(PolyCollection(shapes, facecolors=LAND, edgecolors="#cfd4db", linewidths=0.4, zorder=0.5), autolim=False)
+    shapes = [outline + np.array([shift, 0]) for outline in outlines() for shift in (-TURN, 0, TURN)]
+    axes.add_collection(
+        PolyCollection(shapes, facecolors=LAND, edgecolors="#cfd4db", linewidths=0.4, zorder=0.5), autolim=False
+    )
 
 
 def _samples(axes: Any, found: _Places, turn: float, colour: str, seen: float, *, size: float) -> None:
@@ -194,8 +200,17 @@ def _samples(axes: Any, found: _Places, turn: float, colour: str, seen: float, *
             PolyCollection(rings, facecolors=f"{colour}55", edgecolors=colour, linewidths=0.7), autolim=False
         )
     small = found.centres[~large]
-    axes.plot(_moved(small[:, 0], turn), small[:, 1], "o", color=colour, markersize=size, markeredgewidth=0.4,
-              markeredgecolor="white", linestyle="none", alpha=0.85)
+    axes.plot(
+        _moved(small[:, 0], turn),
+        small[:, 1],
+        "o",
+        color=colour,
+        markersize=size,
+        markeredgewidth=0.4,
+        markeredgecolor="white",
+        linestyle="none",
+        alpha=0.85,
+    )
 
 
 _POLYGON = 3  # shapely's number for the type
@@ -210,5 +225,3 @@ def _rectangle(axes: Any, extent: tuple[float, float, float, float]) -> None:
     x, y = (west + east) / 2 - wide / 2, (south + north) / 2 - tall / 2
     for shift in (-TURN, 0, TURN):
         axes.add_patch(Rectangle((x + shift, y), wide, tall, fill=False, edgecolor=INK, linewidth=0.9, clip_on=True))
-
-

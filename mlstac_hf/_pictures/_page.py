@@ -52,9 +52,7 @@ class Page:
     def text(self, left: float, baseline: float, text: str, *, size: float, **style: Any) -> None:
         """One line, or several, as it stands: no formulas."""
         style = {"color": INK, "ha": "left", "va": "baseline", **style}
-        self.figure.text(
-            left / self.width, 1 - baseline / self.height, text, fontsize=size, parse_math=False, **style
-        )
+        self.figure.text(left / self.width, 1 - baseline / self.height, text, fontsize=size, parse_math=False, **style)
 
     def rectangle(self, left: float, top: float, width: float, height: float, colour: str, **style: Any) -> None:
         """A rectangle of one colour."""
@@ -62,9 +60,7 @@ class Page:
 
         x, y, w, h = self.box(left, top, width, height)
         style = {"linewidth": 0, **style}
-        self.figure.add_artist(
-            Rectangle((x, y), w, h, facecolor=colour, transform=self.figure.transFigure, **style)
-        )
+        self.figure.add_artist(Rectangle((x, y), w, h, facecolor=colour, transform=self.figure.transFigure, **style))
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """As a PNG; the same bytes for the same page."""

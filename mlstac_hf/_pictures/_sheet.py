@@ -88,14 +88,14 @@ def _cell(split: Split, index: int) -> _Cell | None:
         sample, metadata = split[index], split.metadata[index]
     except BAD_SAMPLE:
         return None
-    tones, image = Tones(split.collection), sample.get("input")
-    is_array = isinstance(image, np.ndarray)
+    tones, given = Tones(split.collection), sample.get("input")
+    image = given if isinstance(given, np.ndarray) else None
     return _Cell(
-        text=image if isinstance(image, str) else None,
-        planes=tones.planes(image, 2 * _TILE) if is_array else None,
+        text=given if isinstance(given, str) else None,
+        planes=None if image is None else tones.planes(image, 2 * _TILE),
         target=target_of(split.collection, sample.get("target"), 2 * _TILE),
         metadata=metadata,
-        is_true_colour=is_array and tones.is_true_colour(image),
+        is_true_colour=image is not None and tones.is_true_colour(image),
     )
 
 
@@ -242,7 +242,11 @@ def _legend(page: Page, masks: Sequence[Array], labels: Mapping[str, int]) -> No
         left, line = _MARGIN + column * step, top + 62 + 80 * row
         page.rectangle(left, line, 34, 34, colours[name], edgecolor=FAINT, linewidth=0.5)
         page.text(left + 48, line + 14, one_line(name, int((step - 48) / 14)), size=8.5, weight="bold")
-        more = f"  (and {len(shares) - _MOST_CLASSES} more classes)" if number == _MOST_CLASSES - 1 < len(shares) - 1 else ""
+        more = (
+            f"  (and {len(shares) - _MOST_CLASSES} more classes)"
+            if number == _MOST_CLASSES - 1 < len(shares) - 1
+            else ""
+        )
         page.text(left + 48, line + 38, f"{share:.1%} of pixels{more}", size=7.2, color=GREY)
 
 
@@ -251,13 +255,15 @@ def _caption(cell: _Cell) -> tuple[str, str]:
     metadata = cell.metadata
     start, cloud = metadata.get("start_datetime"), _share(metadata.get("cloud_fraction"))
     when = f"{start:%d %b %Y}".lstrip("0") if start else None
-    place = [metadata.get("region"), when]
-    rest = [metadata["id"], metadata["crs"], f"cloud {cloud:.0%}" if cloud else None]
+    place: list[object] = [metadata.get("region"), when]
+    rest: list[object] = [metadata["id"], metadata["crs"], f"cloud {cloud:.0%}" if cloud else None]
     if cell.target.line:
-        first, second = [cell.target.line], [*place, *rest]
-    else:
-        first, second = (place, rest) if any(place) else (rest[:1], rest[1:])
-    return ("  ·  ".join(str(part) for part in parts if part) for parts in (first, second))  # type: ignore[return-value]
+        return cell.target.line, _joined([*place, *rest])
+    return (_joined(place), _joined(rest)) if any(place) else (str(metadata["id"]), _joined(rest[1:]))
+
+
+def _joined(parts: Sequence[object]) -> str:
+    return "  ·  ".join(str(part) for part in parts if part)
 
 
 def _share(value: object) -> float | None:

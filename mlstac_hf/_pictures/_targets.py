@@ -115,4 +115,3 @@ def _line(collection: Collection, value: Array) -> str:
 
 def _has_classes(collection: Collection) -> bool:
     return any(task is not None and task.has_classes for task in map(find_task, collection.task))
-
