@@ -6,6 +6,7 @@ Owns: the snippets of a card. Leaves to others: the rest of it (`_card_text`).
 from __future__ import annotations
 
 import json
+import re
 
 from mlstac_hf._pictures._tones import RGB
 from mlstac_hf._push._card_facts import METADATA, PREVIEW, CardFacts
@@ -13,7 +14,9 @@ from mlstac_hf._push._markdown import fenced
 from mlstac_hf._spec import Collection
 
 _IMAGE_AXES = 3
-_LONGEST_NAME, _BANDS = 40, 3
+_BANDS = 3
+_SPLIT = re.compile(r"\w+(\.\w+)*", re.ASCII)
+_NAME = re.compile(r"[A-Za-z0-9 _.+-]{1,40}")
 
 
 def loading(facts: CardFacts) -> str:
@@ -88,14 +91,15 @@ def _ours(facts: CardFacts) -> str:
     code = _python(
         "import mlstac_hf",
         "",
-        f'{_split(facts)} = mlstac_hf.load("{facts.repo_id}", framework="numpy", split="{_split(facts)}")',
-        f"sample = {_split(facts)}[0]  # or [2:6], a batch; {_split(facts)}.metadata[0] has its place and time",
+        f'samples = mlstac_hf.load("{facts.repo_id}", framework="numpy", split="{_split(facts)}")',
+        "sample = samples[0]  # or [2:6], a batch; samples.metadata[0] has its place and time",
     )
     return (
         "With [`mlstac-hf`](https://pypi.org/project/mlstac-hf), in the stored dtypes, for `numpy`, `torch`, "
         f"`tensorflow`, `jax` or `paddle`:\n\n{code}\n\n"
-        'The formats of `datasets` itself widen whole numbers to 64 bits and floats to 32; `.with_format("mlstac_numpy")` '
-        "and its like (`mlstac_torch`, `mlstac_tf`, `mlstac_jax`, `mlstac_paddle`) keep what is stored."
+        "The formats of `datasets` itself widen whole numbers to 64 bits, and make floats of 32 of all others; "
+        '`.with_format("mlstac_numpy")` and its like (`mlstac_torch`, `mlstac_tf`, `mlstac_jax`, `mlstac_paddle`) keep '
+        "what is stored."
     )
 
 
@@ -121,11 +125,7 @@ def _selecting(facts: CardFacts) -> str:
 def _bands(collection: Collection) -> list[str]:
     """A few band names that can stand in code."""
     names = [band.common_name or band.name for band in collection.bands]
-    plain = [
-        name
-        for name in names
-        if name.isascii() and name.isprintable() and "`" not in name and len(name) <= _LONGEST_NAME
-    ]
+    plain = [name for name in names if _NAME.fullmatch(name)]
     favourites: list[str] = [name for name in RGB if name in plain]
     return favourites if len(favourites) == _BANDS else plain[:_BANDS]
 
@@ -150,5 +150,6 @@ def _keras(facts: CardFacts) -> str:
 
 
 def _split(facts: CardFacts) -> str:
-    names = [split.name for split in facts.splits]
+    """The one to show, by a name that can stand in code."""
+    names = [split.name for split in facts.splits if _SPLIT.fullmatch(split.name)]
     return "train" if "train" in names or not names else names[0]

@@ -15,7 +15,7 @@ from mlstac_hf._pictures._page import one_line
 from mlstac_hf._push._card_code import loading
 from mlstac_hf._push._card_facts import CardFacts
 from mlstac_hf._push._leakage import Leakage
-from mlstac_hf._push._markdown import address, fenced, inline, link, paragraphs, table
+from mlstac_hf._push._markdown import address, beginning, fenced, inline, link, paragraphs, table
 from mlstac_hf._push._pictures import CLASSES, MAP, SHEET, counts_pixels
 from mlstac_hf._spec import Band, BandStatistics, Collection
 from mlstac_hf._spec._parts import MICROMETRES
@@ -257,17 +257,17 @@ def _licence(collection: Collection) -> str:
     if not collection.license:
         return "The publisher names no licence. Ask before you use it."
     where = next((url for one in collection.links if one.rel == "license" and (url := address(one.href))), None)
-    return f"{link(collection.license, where)}."
+    return beginning(f"{link(collection.license, where)}.")
 
 
 def _links(collection: Collection) -> str:
-    lines = [f"- {text}: {link(url, url)}" for text, url in _web(collection)]
+    lines = [f"- {beginning(text)}: {link(url, url)}" for text, url in _web(collection)]
     people = [_person(person.name, person.organization) for person in collection.authors]
     lines += [f"- Authors: {', '.join(people)}"] if people else []
     for provider in collection.providers:
         roles = f" ({', '.join(inline(role, 40) for role in provider.roles)})" if provider.roles else ""
         said = f": {inline(provider.description)}" if provider.description else ""
-        lines.append(f"- {link(provider.name, provider.url)}{roles}{said}")
+        lines.append(f"- {beginning(link(provider.name, provider.url))}{roles}{said}")
     return "\n".join(lines[:_MOST_ROWS])
 
 

@@ -1,6 +1,7 @@
 """The YAML at the head of a card: what the Hub and `datasets` read.
 
-Owns: which keys are ours, how they meet those of a card that is there already. Leaves to others: the text (`_card_text`).
+Owns: which keys are ours, how they meet those of a card that is there already. Leaves to others: the text
+(`_card_text`).
 
 `configs` and `dataset_info` are ours as far as they are of our configs (`default`, `metadata`, `preview`); those of
 other names stay. What else we say (licence, tags, …) is noted in a comment of our section: a value that is no longer as

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from mlstac_hf._pictures._page import one_line
 
 _MARKUP = re.compile(r"[\\`*_{}\[\]#|~$!^]")
-_START = re.compile(r"^(\d{1,9})([.)])|^([-+=:])")
+_START = re.compile(r"^(\d{1,9})?([-+=:]|(?<=\d)[.)])")
 _HTML = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
 _URL = re.compile(r"https?://[A-Za-z0-9][A-Za-z0-9.:-]*(?:[/?#][A-Za-z0-9._~:/?#@!&'*+,;=%-]*)?")
 _LONGEST = 2000
@@ -27,36 +27,34 @@ def inline(text: object, longest: int = 300) -> str:
     """
     plain = one_line(text, longest)
     html = "".join(_HTML.get(character, character) for character in plain)
-    return _START.sub(_started, _MARKUP.sub(_escaped, html))
+    return _MARKUP.sub(lambda match: f"\\{match[0]}", html)
 
 
-def _escaped(match: re.Match[str]) -> str:
-    return f"\\{match[0]}"
-
-
-def _started(match: re.Match[str]) -> str:
-    return f"{match[1]}\\{match[2]}" if match[1] else f"\\{match[3]}"
+def beginning(markdown: str) -> str:
+    """Markdown of one line, where it begins a line: no list, no heading of dashes."""
+    return _START.sub(lambda match: f"{match[1] or ''}\\{match[2]}", markdown)
 
 
 def paragraphs(text: str, longest: int = 6000) -> str:
     """A longer text: its paragraphs stay apart, and web addresses in it are links."""
     parts = re.split(r"\n\s*\n", text[:longest].replace("\r\n", "\n"))
-    return "\n\n".join(filter(None, (_with_links(part) for part in parts)))
+    return "\n\n".join(filter(None, (beginning(_with_links(one_line(part, _LONGEST))) for part in parts)))
 
 
-def _with_links(text: str) -> str:
-    plain, written, at = one_line(text, _LONGEST), "", 0
-    for match in _URL.finditer(plain):
+def _with_links(line: str) -> str:
+    written, at = "", 0
+    for match in _URL.finditer(line):
         url = match[0].rstrip(".,;:!?'")
-        written += inline(f".{plain[at : match.start()]}.", _LONGEST)[1:-1] if at else _prose(plain[: match.start()])
-        written += f"<{url}>"
+        written += f"{_prose(line[at : match.start()])}<{url}>"
         at = match.start() + len(url)
-    return written + (inline(f".{plain[at:]}", _LONGEST)[1:] if at else _prose(plain))
+    return written + _prose(line[at:])
 
 
 def _prose(text: str) -> str:
-    """Escaped, blanks at the end kept."""
-    return inline(text, _LONGEST) + (" " if text.endswith(" ") else "")
+    """Escaped, with the blanks around it."""
+    if not text.strip():
+        return text
+    return f"{' ' * text.startswith(' ')}{inline(text, _LONGEST)}{' ' * text.endswith(' ')}"
 
 
 def address(text: object) -> str | None:

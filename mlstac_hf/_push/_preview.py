@@ -61,7 +61,8 @@ def plan_previews(collection: Collection, sources: Mapping[str, Source], digest:
 
     `preview` is the image: bands called red, green and blue, else the first three, else the first in grey; one stretch
     for all where the collection has statistics of its bands, else one for each. `target_preview` is a mask in the
-    colours of its classes, or another target that is an image. Texts and classes stand in `text` and `label`.
+    colours of its classes, or another target that is an image; where the input is none, `preview` shows that. Texts and
+    classes stand in `text` and `label`.
 
     Args:
         collection: whose bands are those of the samples.
@@ -100,9 +101,10 @@ def _features(collection: Collection, sources: Mapping[str, Source]) -> datasets
             except BAD_SAMPLE:
                 continue
             seen = target_of(collection, sample.get("target"), LONGEST)
+            has_image = isinstance(sample.get("input"), np.ndarray)
             columns |= {
                 "preview": datasets.Image(),
-                **({"target_preview": datasets.Image()} if seen.is_picture else {}),
+                **({"target_preview": datasets.Image()} if seen.is_picture and has_image else {}),
                 **({"text": datasets.Value("string")} if _text(sample, seen) is not None else {}),
                 **({"label": datasets.Value("string")} if seen.line is not None else {}),
             }
@@ -152,9 +154,8 @@ def _rows(collection: Collection, source: Source, shard: Shard) -> Iterator[dict
         if target.is_picture:
             named = labels or dict(labels_of(collection, [target.mask] if target.mask is not None else []))
             shown = target.picture(named)
-            row["target_preview"] = _encoded(shown, lossless=target.mask is not None)
-            if "preview" not in row and target.mask is None:
-                row["preview"] = row["target_preview"]
+            name = "target_preview" if isinstance(image, np.ndarray) else "preview"
+            row[name] = _encoded(shown, lossless=target.mask is not None)
         yield row
 
 
