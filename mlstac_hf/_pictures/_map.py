@@ -209,7 +209,6 @@ def _samples(axes: Any, found: _Places, turn: float, colour: str, seen: float, *
         markeredgewidth=0.4,
         markeredgecolor="white",
         linestyle="none",
-        alpha=0.85,
     )
 
 

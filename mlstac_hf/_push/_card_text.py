@@ -246,7 +246,14 @@ def _citation(facts: CardFacts) -> str:
     return f"{said}{entry}"
 
 
-_TEX = {"\\": "\\textbackslash{}", "{": "\\{", "}": "\\}", **{c: f"\\{c}" for c in "%&#_$"}}
+_TEX = {
+    "\\": "\\textbackslash{}",
+    "<": "\\textless{}",
+    ">": "\\textgreater{}",
+    "{": "\\{",
+    "}": "\\}",
+    **{c: f"\\{c}" for c in "%&#_$"},
+}
 
 
 def _bibtex(text: str) -> str:

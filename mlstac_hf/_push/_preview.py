@@ -19,7 +19,6 @@ from typing import Any
 import datasets
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 from tqdm.auto import tqdm
 
 from mlstac_hf._errors import BAD_SAMPLE, MissingExtraError
@@ -27,7 +26,7 @@ from mlstac_hf._formats import Array
 from mlstac_hf._pictures import Stretch, Target, Tones, target_of
 from mlstac_hf._pictures._targets import labels_of
 from mlstac_hf._push._planned import PlannedFile
-from mlstac_hf._push._shards import Shard, shards_of
+from mlstac_hf._push._shards import Shard, ShardFormat, open_writer, shards_of
 from mlstac_hf._push._spelling import readable_schema
 from mlstac_hf._reading import Source
 from mlstac_hf._reading._index import known_by
@@ -53,10 +52,12 @@ class Previews:
 
     features: datasets.Features
     files: tuple[PlannedFile, ...]
-    """`preview/{split}-00000-of-00001.parquet` and so on."""
+    """`preview/train-00000-of-00001.parquet` and so on."""
 
 
-def plan_previews(collection: Collection, sources: Mapping[str, Source], digest: str) -> Previews:
+def plan_previews(
+    collection: Collection, sources: Mapping[str, Source], digest: str, form: ShardFormat = "parquet"
+) -> Previews:
     """Plan a small picture for every sample.
 
     `preview` is the image: bands called red, green and blue, else the first three, else the first in grey; one stretch
@@ -68,6 +69,7 @@ def plan_previews(collection: Collection, sources: Mapping[str, Source], digest:
         collection: whose bands are those of the samples.
         sources: the samples of each split; rows are theirs, in their order. One that cannot be read has no picture.
         digest: of `main.json`, as opened.
+        form: of the files; that of the data, since `datasets` reads all configs of a repository as files of one kind.
 
     Raises:
         MissingExtraError: Pillow is not installed.
@@ -83,9 +85,9 @@ def plan_previews(collection: Collection, sources: Mapping[str, Source], digest:
     files = []
     for name, source in sources.items():
         known = [known_by(source, digest), collection.model_dump_json(), repr(features), __version__]
-        for shard in shards_of(name, [_NBYTES] * len(source), "parquet"):
+        for shard in shards_of(name, [_NBYTES] * len(source), form):
             key = hashlib.sha256("\0".join([*known, repr(shard)]).encode("utf-8", "replace")).hexdigest()
-            make = partial(_write, collection, source, shard, features)
+            make = partial(_write, collection, source, shard, features, form)
             nbytes = _NBYTES * (shard.stop - shard.start)
             files.append(PlannedFile(path=f"{PREVIEW}/{shard.name}", key=key, nbytes=nbytes, make=make))
     return Previews(features=features, files=tuple(files))
@@ -117,10 +119,11 @@ def _text(sample: Mapping[str, Any], target: Target) -> str | None:
     return given if isinstance(given, str) else target.text
 
 
-def _write(collection: Collection, source: Source, shard: Shard, features: datasets.Features, path: Path) -> None:
+def _write(
+    collection: Collection, source: Source, shard: Shard, features: datasets.Features, form: ShardFormat, path: Path
+) -> None:
     schema = readable_schema(features)
-    options = {"compression": "none", "use_dictionary": False, "write_statistics": False}  # pictures are compressed
-    with pq.ParquetWriter(str(path), schema, **options) as writer:
+    with open_writer(path, schema, form) as writer:
         rows: list[dict[str, Any]] = []
         for row in _rows(collection, source, shard):
             rows.append({name: row.get(name) for name in features})

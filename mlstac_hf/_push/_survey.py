@@ -19,6 +19,7 @@ from mlstac_hf._errors import MissingExtraError, UnknownNameError
 from mlstac_hf._reading import SampleHead, Source
 from mlstac_hf._reading._containers import ContainerFolder
 from mlstac_hf._reading._index import image_size, table_index
+from mlstac_hf._spec import encode_name
 
 _WINDOW = 4096
 _NOTHING = (np.nan,) * 6
@@ -29,7 +30,7 @@ class SplitSurvey:
     """The samples of one split."""
 
     ids: Sequence[str | None]
-    """None where an id is no more than the number of the file."""
+    """None where an id is no more than the number of the sample."""
     places: Geometries
     """Shapely geometries in longitude and latitude; None where unknown, and throughout without shapely and pyproj."""
     start: datetime | None
@@ -106,4 +107,4 @@ def outlines(
 
 def _id(source: Source, index: int, facts: dict[str, Any]) -> str | None:
     name = str(facts["id"])
-    return None if name == source.name(index).rpartition("/")[2].partition(".")[0] else name
+    return None if name in (source.name(index), encode_name(index)) else name
