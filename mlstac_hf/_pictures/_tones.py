@@ -94,6 +94,7 @@ def _places(bands: Sequence[Band]) -> list[int]:
     return places if len(places) == len(RGB) and min(places) >= 0 else []
 
 
+@np.errstate(over="ignore")
 def averaged(planes: Array, longest: int) -> Array:
     """`(H, W, n)` with no side longer than `longest`: means of squares of pixels, without those that are NaN."""
     step = -(-max(planes.shape[:2]) // longest)
@@ -144,12 +145,14 @@ class Stretch:
             high = low + max(float((high - low).max()), np.finfo(float).tiny)
         return cls(low, high, is_true_colour)
 
+    @np.errstate(over="ignore", invalid="ignore")
     def suits(self, planes: Array) -> bool:
         """Whether a picture is more than one even shade under it: numbers of another sensor may be all dark."""
         own = Stretch.of([planes], is_true_colour=False)
         inside = np.minimum(own.high, self.high) - np.maximum(own.low, self.low)
         return bool((inside > _FLAT * (self.high - self.low)).any() or not (own.high > own.low).any())
 
+    @np.errstate(over="ignore", invalid="ignore")
     def picture(self, planes: Array, *, in_colours: bool = False) -> Array:
         """`(H, W, n)` as uint8 `(H, W, 3)`; light grey where there is no number.
 
@@ -180,6 +183,7 @@ def _some(picture: Array) -> Array:
     return flat[filled] if filled.any() else flat
 
 
+@np.errstate(over="ignore", invalid="ignore")
 def _percentiles(values: Array) -> tuple[float, float]:
     finite = values[np.isfinite(values)]
     if not finite.size:

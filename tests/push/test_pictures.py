@@ -79,7 +79,7 @@ class TestCounts:
     def test_some_samples_of_many(self, tmp_path, monkeypatch):
         monkeypatch.setattr(_pictures, "_COUNTED", 4)
         folder = KINDS["classification"](tmp_path / "c")
-        damaged = sorted((folder / "validation").glob("*.safetensors*"))[0]
+        damaged = min((folder / "validation").glob("*.safetensors*"))
         collection, sources, _ = opened(folder)
         damaged.write_bytes(b"")
         unsaid = collection.annotations.model_copy(update={"class_counts": None})
