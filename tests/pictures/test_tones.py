@@ -71,6 +71,8 @@ class TestPlanes:
         small = averaged(planes, longest)
         assert max(small.shape[:2]) <= longest
         assert small.shape[2] == planes.shape[2]
+        stretch = Stretch.of([small], is_true_colour=planes.shape[2] == 3)
+        assert stretch.picture(small).shape == (*small.shape[:2], 3)
         if max(planes.shape[:2]) <= longest:
             assert small is planes
 
