@@ -122,7 +122,8 @@ def _demo(arguments: argparse.Namespace) -> int:
             f"mlstac-hf demo needs {' and '.join(lacking)}, which {'are' if len(lacking) > 1 else 'is'} not installed. "
             "Install it with: pip install 'mlstac-hf[hf,plot]'"
         )
-    from mlstac_hf._demo import SHEET, contact_sheet, make_collection
+    from mlstac_hf._demo import SHEET, make_collection
+    from mlstac_hf._pictures import contact_sheet
 
     out = arguments.out
     print(f"mlstac-hf {__version__} demo: synthetic Sentinel-2-like scenes of farmland, and their land cover\n")

@@ -5,16 +5,13 @@ from __future__ import annotations
 import itertools
 import json
 import os
-import shutil
-import sys
 
 import numpy as np
 import pytest
 from safetensors import safe_open
 
 import mlstac_hf
-from mlstac_hf import MissingExtraError
-from mlstac_hf._demo import _collection, contact_sheet, make_collection
+from mlstac_hf._demo import _collection, make_collection
 from mlstac_hf._demo._ground import BANDS, CROPS, LABELS, SOIL, broadleaf, meadow, sun_elevation
 from mlstac_hf._demo._scene import make_scene
 from mlstac_hf._demo._texture import blocks, blur, borders, noise, parcels, shift
@@ -315,122 +312,3 @@ class TestTexture:
         numbers = np.array([[0, 0, 0, 1], [0, 0, 0, 1], [2, 2, 2, 2], [2, 2, 2, 2]])
         expected = np.array([[0, 0, 1, 1], [1, 1, 1, 1], [1, 1, 1, 1], [0, 0, 0, 0]], bool)
         np.testing.assert_array_equal(borders(numbers), expected)
-
-
-class TestSheet:
-    @pytest.fixture(autouse=True)
-    def _matplotlib(self):
-        pytest.importorskip("matplotlib")
-
-    @staticmethod
-    def pixels(path):
-        from matplotlib.image import imread
-
-        return np.rint(imread(path)[..., :3] * 255).astype(np.uint8)
-
-    def test_masks_are_enlarged_and_not_stretched(self, demo, tmp_path):
-        from mlstac_hf._demo import _sheet
-
-        train = everything(demo)
-        contact_sheet(train, tmp_path / "sheet.png")
-        page = self.pixels(tmp_path / "sheet.png")
-        painted = _sheet._painted(train[5]["target"][0], LABELS, _sheet.COLOURS)
-        enlarged = painted.repeat(4, axis=0).repeat(4, axis=1)
-        left = _sheet._MARGIN + 256 + _sheet._GAP + (2 * 256 + _sheet._GAP + _sheet._GUTTER)
-        top = _sheet._HEAD + 256 + _sheet._CAPTION + _sheet._GUTTER // 2
-        np.testing.assert_array_equal(page[top : top + 256, left : left + 256], enlarged)
-        assert os.listdir(tmp_path) == ["sheet.png"]
-
-    def test_pictures_are_in_true_colour(self, demo, tmp_path):
-        from mlstac_hf._demo import _sheet
-
-        train = everything(demo)
-        contact_sheet(train, tmp_path / "sheet.png", count=1)
-        page = self.pixels(tmp_path / "sheet.png")
-        picture = page[_sheet._HEAD : _sheet._HEAD + 256, _sheet._MARGIN : _sheet._MARGIN + 256][::4, ::4].astype(float)
-        for channel, band in enumerate((2, 1, 0)):
-            stored = train[0]["input"][band].astype(float)
-            assert np.corrcoef(picture[..., channel].ravel(), stored.ravel())[0, 1] > 0.95
-
-    @pytest.mark.parametrize("size", [16, 100, 260])
-    def test_other_sizes_and_counts(self, tmp_path, size):
-        folder = make_collection(tmp_path / "demo", samples=(2, 0, 0), size=size)
-        contact_sheet(everything(folder), tmp_path / "sheet.png", count=9)
-        height, width, _ = self.pixels(tmp_path / "sheet.png").shape
-        assert width >= 4 * size
-        assert height >= size
-
-    def test_classes_of_other_names_get_colours_of_their_own(self, demo, tmp_path):
-        names = [f"kind {value}" for value in range(6)]
-        folder = tmp_path / "renamed"
-        shutil.copytree(demo, folder)
-        document = json.loads((folder / "main.json").read_text())
-        document["ml:labels"]["labels"] = {name: value for value, name in enumerate(names)}
-        (folder / "main.json").write_text(json.dumps(document))
-        train = everything(folder)
-        contact_sheet(train, tmp_path / "sheet.png", count=3)
-        colours = {tuple(pixel) for pixel in self.pixels(tmp_path / "sheet.png").reshape(-1, 3)}
-        from mlstac_hf._demo import _sheet
-
-        chosen = _sheet._colours(train.collection.labels)
-        assert len(set(chosen.values())) == 6
-        shown = set(np.unique(train[:3]["target"]).tolist())
-        for name in (names[value] for value in shown):
-            assert tuple(int(chosen[name][at : at + 2], 16) for at in (1, 3, 5)) in colours
-
-    def test_colours_repeat_when_classes_are_many(self):
-        from mlstac_hf._demo import _sheet
-
-        assert len(_sheet._colours({f"kind {value}": value for value in range(20)})) == 20
-
-    def test_colours_stay_apart_for_the_colour_blind(self):
-        from mlstac_hf._demo._sheet import COLOURS
-
-        # Machado, Oliveira and Fernandes (2009), severity 1, on linear RGB
-        seen_by = {
-            "all": np.eye(3),
-            "protanopes": [
-                [0.152286, 1.052583, -0.204868],
-                [0.114503, 0.786281, 0.099216],
-                [-0.003882, -0.048116, 1.051998],
-            ],
-            "deuteranopes": [
-                [0.367322, 0.860646, -0.227968],
-                [0.280085, 0.672501, 0.047413],
-                [-0.011820, 0.042940, 0.968881],
-            ],
-            "tritanopes": [
-                [1.255528, -0.076749, -0.178779],
-                [-0.078411, 0.930809, 0.147602],
-                [0.004733, 0.691367, 0.303900],
-            ],
-        }
-        to_xyz = np.array([[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]])
-        for matrix in seen_by.values():
-            points = []
-            for colour in COLOURS.values():
-                rgb = np.array([int(colour[at : at + 2], 16) for at in (1, 3, 5)]) / 255
-                linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
-                xyz = to_xyz @ np.clip(np.array(matrix) @ linear, 0, 1) / [0.9505, 1, 1.089]
-                x, y, z = np.where(xyz > 0.008856, np.cbrt(xyz), 7.787 * xyz + 16 / 116)
-                points.append(np.array([116 * y - 16, 500 * (x - y), 200 * (y - z)]))
-            assert min(np.linalg.norm(a - b) for a, b in itertools.combinations(points, 2)) >= 20
-
-    def test_nothing_but_cloud(self):
-        from mlstac_hf._demo import _sheet
-
-        pictures = np.full((1, 4, 4, 3), 7000, np.float32)
-        assert np.isfinite(_sheet._stretched(pictures, np.zeros((1, 4, 4), bool))).all()
-
-    def test_an_empty_split(self, tmp_path):
-        folder = make_collection(tmp_path / "demo", samples=(1, 0, 0), size=16)
-        with pytest.raises(ValueError, match="found none"):
-            contact_sheet(everything(folder, "test"), tmp_path / "sheet.png")
-        assert os.listdir(tmp_path) == ["demo"]
-
-
-def test_without_matplotlib_the_line_to_type(demo, tmp_path, monkeypatch):
-    for name in ("matplotlib", "matplotlib.figure", "matplotlib.backends", "matplotlib.backends.backend_agg"):
-        monkeypatch.setitem(sys.modules, name, None)
-    with pytest.raises(MissingExtraError, match=r"pip install 'mlstac-hf\[plot\]'"):
-        contact_sheet(everything(demo), tmp_path / "sheet.png")

@@ -1,6 +1,6 @@
 """The small table beside the shards: one row a sample, with its outline, as GeoParquet.
 
-Owns: its columns. Leaves to others: typed columns (`_hf`), outlines (`_conditions`), GeoParquet's own metadata
+Owns: its columns. Leaves to others: typed columns (`_hf`), outlines (`_survey`), GeoParquet's own metadata
 (`_convert`).
 """
 
@@ -12,17 +12,15 @@ from pathlib import Path
 from typing import Any
 
 import datasets
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import shapely
 
-from mlstac_hf._conditions._footprints import footprints
 from mlstac_hf._hf._job import Job
 from mlstac_hf._hf._tables import table_of
 from mlstac_hf._push._spelling import readable_schema
+from mlstac_hf._push._survey import outlines
 from mlstac_hf._reading import Batch, Columns, SampleHead, Source
-from mlstac_hf._reading._index import image_size
 from mlstac_hf._reading._metadata_table import PLACES_IN_SHARDS, SHAPE
 
 Place = tuple[str, int | None, int | None]
@@ -97,12 +95,7 @@ def _columns(
 def _outlines(source: Source, indices: Sequence[int], heads: Sequence[SampleHead], kinds: set[str]) -> list[Any]:
     """WKB in longitude and latitude, null where a sample's place is not known."""
     facts: list[dict[str, Any]] = [source.metadata(index, head) for index, head in zip(indices, heads, strict=True)]
-    transforms = [fact["geotransform"] or (np.nan,) * 6 for fact in facts]
-    places = footprints(
-        [fact["crs"] for fact in facts],
-        np.array(transforms, np.float64).reshape(-1, 6),
-        np.array([image_size(head) for head in heads], np.int64).reshape(-1, 2),
-    )
+    places = outlines(source, indices, heads, facts)
     kinds |= {place.geom_type for place in places if place is not None}
     return [None if place is None else shapely.to_wkb(place, flavor="iso") for place in places]
 

@@ -93,12 +93,13 @@ def write_shard(job: Job, shard: Shard, path: Path, form: ShardFormat) -> None:
         MLSTACError: a sample that cannot be read, or does not fit.
     """
     schema = readable_schema(job.features)
-    with _writer(path, schema, form) as writer:
+    with open_writer(path, schema, form) as writer:
         for table in tables(job, [(shard.start, shard.stop)], GROUP_NBYTES):
             writer.write_table(table.replace_schema_metadata(schema.metadata))
 
 
-def _writer(path: Path, schema: pa.Schema, form: ShardFormat) -> Any:
+def open_writer(path: Path, schema: pa.Schema, form: ShardFormat) -> Any:
+    """What writes tables to a file."""
     if form == "arrow":
         return pa.ipc.new_file(str(path), schema)
     return pq.ParquetWriter(str(path), schema, **parquet_options(schema))

@@ -1,8 +1,7 @@
 """Where samples lie to each other: ground that two splits share, and how near they come.
 
-Owns: footprints of splits against each other. Leaves to others: one sample's place (`_check_metadata`), making
-footprints (`conditions`). Distances are taken on a plane that fits each degree of latitude, and the smallest is
-measured on the ellipsoid; the antimeridian is a border here.
+Owns: which samples are compared. Leaves to others: one sample's place (`_check_metadata`), making footprints
+(`conditions`), comparing them (`_nearness`).
 """
 
 from __future__ import annotations
@@ -18,17 +17,11 @@ from mlstac_hf._conditions._footprints import footprints
 from mlstac_hf._errors import MissingExtraError, UnknownNameError
 from mlstac_hf._reading._index import table_index
 from mlstac_hf._validate._check import Check
-from mlstac_hf._validate._report import Distance
+from mlstac_hf._validate._nearness import compare
 from mlstac_hf._validate._scan import Part, Seen
 
 _MOST = 200_000
 """Samples of a split whose place is kept; of those that follow none is."""
-_NEAR_M = 1000
-_METRES = 111_195  # to a degree of latitude
-_SHARED = 0.01  # of the smaller footprint: neighbours in a grid share a border, and no ground
-_CANDIDATES = 64
-_TOUCHING = 1e-9  # degrees, 0.1 mm
-_REACH = 5  # degrees of latitude around a band where neighbours are looked for first
 _UNKNOWN = (np.nan,) * 6
 
 
@@ -105,27 +98,15 @@ class GroundCheck(Check):
         return crs is not None and bool(np.isfinite(spans) and spans) and all(places.sizes[i]) and _has_ground(crs)
 
     def _compare(self, a: str, b: str, of_a: tuple[Any, list[int]], of_b: tuple[Any, list[int]]) -> None:
-        (ground_a, _, counts_a), (ground_b, first_b, counts_b) = (_distinct(*found) for found in (of_a, of_b))
-        shared = _overlapping(ground_a, ground_b)
-        minimum, near = _nearness(ground_a, ground_b)
-        overlapping = int(counts_b[list(shared)].sum())
-        total_a, total_b = int(counts_a.sum()), int(counts_b.sum())
-        self.survey.distances.append(
-            Distance(
-                splits=(a, b),
-                samples=(total_a, total_b),
-                minimum_m=0.0 if shared else minimum,
-                overlapping=overlapping,
-                within_1km=int(counts_b[near].sum()),
-            )
-        )
-        if shared:
-            parts = self._splits[a].part, self._splits[b].part
-            one = min(shared)
-            other = of_a[1][_index_of(of_a[0], ground_a[shared[one]])]
-            message = f"{overlapping:,} of {total_b:,} samples of {b} show ground that {a} shows too, such as sample "
-            place = parts[1].place(first_b[one])
-            self.say("W605", f"{message}{first_b[one]} here and {parts[0].place(other)}", replace(place, span=None))
+        distance, same = compare(a, b, of_a[0], of_b[0])
+        self.survey.distances.append(distance)
+        if same is not None:
+            part_a, part_b = (self._splits[name].part for name in (a, b))
+            index_a, index_b = of_a[1][same[0]], of_b[1][same[1]]
+            overlapping, total = distance.overlapping, distance.samples[1]
+            message = f"{overlapping:,} of {total:,} samples of {b} show ground that {a} shows too, such as sample "
+            place = part_b.place(index_b)
+            self.say("W605", f"{message}{index_b} here and {part_a.place(index_a)}", replace(place, span=None))
 
 
 @lru_cache(maxsize=4096)
@@ -138,85 +119,3 @@ def _has_ground(crs: str) -> bool:
     except pyproj.exceptions.ProjError:
         return False
     return bool(known.is_projected or known.is_geographic)
-
-
-def _distinct(shapes: Any, indices: list[int]) -> tuple[Any, list[int], Any]:
-    """Footprints without repeats, the first sample of each, and how many share it."""
-    import shapely
-
-    where: dict[bytes, int] = {}
-    first: list[int] = []
-    counts: list[int] = []
-    kept = []
-    for position, (data, index) in enumerate(zip(shapely.to_wkb(shapes), indices, strict=True)):
-        at = where.setdefault(data, len(where))
-        if at == len(first):
-            first.append(index)
-            counts.append(0)
-            kept.append(position)
-        counts[at] += 1
-    return shapes[kept], first, np.array(counts, np.int64)
-
-
-def _index_of(shapes: Any, shape: Any) -> int:
-    return next(i for i, other in enumerate(shapes) if other is shape)
-
-
-def _overlapping(ground_a: Any, ground_b: Any) -> dict[int, int]:
-    """Of the second, those that show what one of the first shows, each with that one.
-
-    Where a centre lies in the other footprint, nothing else is asked: stacks of images over one place take no longer
-    than others. What overlaps without that is compared with the first few it could overlap.
-    """
-    import shapely
-
-    found: dict[int, int] = {}
-    tree = shapely.STRtree(ground_a)
-    of_b, of_a = tree.query_nearest(shapely.centroid(ground_b), max_distance=_TOUCHING, all_matches=False)
-    found.update(zip(of_b.tolist(), of_a.tolist(), strict=True))
-    rest = np.setdiff1d(np.arange(len(ground_b)), of_b)
-    centres = shapely.STRtree(shapely.centroid(ground_a))
-    within, of_a = centres.query_nearest(ground_b[rest], max_distance=_TOUCHING, all_matches=False)
-    found.update(zip(rest[within].tolist(), of_a.tolist(), strict=True))
-    for b in np.setdiff1d(rest, rest[within]).tolist():
-        near = tree.query(ground_b[b])[:_CANDIDATES]
-        valid_a, valid_b = shapely.make_valid(ground_a[near]), shapely.make_valid(ground_b[b])
-        shared = shapely.area(shapely.intersection(valid_a, valid_b))
-        is_shared = shared > _SHARED * np.minimum(shapely.area(valid_a), shapely.area(valid_b))
-        if is_shared.any():
-            found[b] = int(near[np.argmax(is_shared)])
-    return found
-
-
-def _nearness(ground_a: Any, ground_b: Any) -> tuple[float, Any]:
-    """Metres between the nearest two, and which of the second lie within a kilometre of one of the first."""
-    import pyproj
-    import shapely
-
-    geod, minimum = pyproj.Geod(ellps="WGS84"), float("inf")
-    near = np.zeros(len(ground_b), dtype=bool)
-    latitude_a, latitude_b = (_latitudes(ground) for ground in (ground_a, ground_b))
-    for band in np.unique(np.floor(latitude_b)):
-        of_b = np.flatnonzero(np.floor(latitude_b) == band)
-        of_a = np.flatnonzero(np.abs(latitude_a - band) <= _REACH)
-        of_a = of_a if len(of_a) else np.arange(len(ground_a))
-        stretch = np.array([max(np.cos(np.radians(band + 0.5)), 1e-3), 1.0])
-        plane_a, plane_b = (
-            shapely.transform(shapes, lambda xy, stretch=stretch: xy * stretch)
-            for shapes in (ground_a[of_a], ground_b[of_b])
-        )
-        tree = shapely.STRtree(plane_a)
-        (rows, nearest), distances = tree.query_nearest(plane_b, return_distance=True, all_matches=False)
-        near[of_b[rows[distances <= _NEAR_M / _METRES]]] = True
-        best = int(np.argmin(distances))
-        line = shapely.shortest_line(plane_a[nearest[best]], plane_b[rows[best]])
-        (x0, y0), (x1, y1) = shapely.get_coordinates(line) / stretch
-        minimum = min(minimum, float(geod.inv(x0, y0, x1, y1)[2]))
-    return minimum, near
-
-
-def _latitudes(ground: Any) -> Any:
-    import shapely
-
-    bounds = shapely.bounds(ground)
-    return (bounds[:, 1] + bounds[:, 3]) / 2
