@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from difflib import get_close_matches
 from typing import Any, Literal, Unpack
 
 from mlstac_hf._convert._destination import Destination
@@ -18,12 +17,12 @@ from mlstac_hf._convert._format import Format, Request
 from mlstac_hf._reading import (
     Address,
     OnError,
-    Selection,
     SelectionArguments,
     check_folder,
     check_on_error,
     open_collection,
     select,
+    selection_of,
 )
 from mlstac_hf._reading._present import those_present
 
@@ -117,7 +116,7 @@ def convert(
     check_on_error(on_error)
     check_folder(destination, "destination")
     check_folder(cache_dir, "cache_dir")
-    asked = _selection(selection)
+    asked = selection_of(selection, "convert")
     names = _names(split)
     chosen.check(asked, new_splits=splits is not None)
     target = Destination.of(destination, chosen.suffix, storage_options)
@@ -149,19 +148,6 @@ def _format(name: object) -> Format:
     if not isinstance(name, str) or name not in FORMATS:
         raise ValueError(f"expected format to be one of {', '.join(map(repr, FORMATS))}, got {name!r}")
     return FORMATS[name]
-
-
-def _selection(given: SelectionArguments) -> Selection:
-    known = SelectionArguments.__annotations__
-    for name in given:
-        if name not in known:
-            near = get_close_matches(name, known, n=1)
-            hint = f" Did you mean {near[0]!r}?" if near else ""
-            raise TypeError(
-                f"convert() has no argument {name!r}.{hint} Samples are chosen with {', '.join(known)}; see its "
-                "documentation for the others."
-            )
-    return Selection(**given)
 
 
 def _names(split: object) -> list[str] | None:

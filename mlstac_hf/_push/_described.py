@@ -10,25 +10,27 @@ from collections.abc import Mapping, Sequence
 from typing import TypeVar
 
 from mlstac_hf._reading import Source
-from mlstac_hf._spec import Band, Catalog, Collection, Shards
+from mlstac_hf._spec import Band, Catalog, Collection, TensorSchema
 
 Item = TypeVar("Item")
 
 
-def described(collection: Collection, source: Source, shards: Shards, counts: Mapping[str, int]) -> Collection:
+def described(
+    collection: Collection, source: Source, tensors: Mapping[str, TensorSchema], counts: Mapping[str, int]
+) -> Collection:
     """The collection to publish.
 
     Args:
         collection: an open one.
         source: one of its splits, as it is published.
-        shards: where its samples will lie.
+        tensors: dtype and shape of its columns.
         counts: samples by split.
     """
     planes = _planes(source)
     old = collection.annotations
     annotations = old.model_copy(
         update={
-            "tensors": dict(shards.tensors),
+            "tensors": dict(tensors),
             "statistics": old.statistics and {k: tuple(_of(v, planes, k)) for k, v in old.statistics.items()},
             "scale": old.scale and {k: tuple(_of(v, planes, k)) for k, v in old.scale.items()},
             "offset": old.offset and {k: tuple(_of(v, planes, k)) for k, v in old.offset.items()},
@@ -36,7 +38,7 @@ def described(collection: Collection, source: Source, shards: Shards, counts: Ma
             "time_column": None,
             "types": None,
             "checksums": None,
-            "shards": shards,
+            "shards": None,
         }
     )
     splits = {name: Catalog(name=name, n_items=count, link="data/") for name, count in counts.items()}

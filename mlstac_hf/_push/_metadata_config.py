@@ -18,12 +18,15 @@ import shapely
 
 from mlstac_hf._hf._job import Job
 from mlstac_hf._hf._tables import table_of
+from mlstac_hf._push._shards import ShardFormat
 from mlstac_hf._push._spelling import readable_schema
 from mlstac_hf._push._survey import outlines
 from mlstac_hf._reading import Batch, Columns, SampleHead, Source
 from mlstac_hf._reading._metadata_table import PLACES_IN_SHARDS, SHAPE
 
 Place = tuple[str, int | None, int | None]
+ROW_NBYTES = 200
+"""About, of a sample."""
 _WINDOW = 4096
 _PLACE_TYPES = dict(zip(PLACES_IN_SHARDS, (pa.string(), pa.int64(), pa.int64()), strict=True))
 
@@ -47,13 +50,14 @@ def metadata_features(job: Job) -> datasets.Features:
     )
 
 
-def write_metadata(job: Job, places: Sequence[Place], path: Path) -> None:
+def write_metadata(job: Job, places: Sequence[Place], form: ShardFormat, path: Path) -> None:
     """Write the table of one split.
 
     Args:
         job: the split, its schema and features.
         places: of each row its file in the repository, and its group and row in that, where it has such.
-        path: of the file.
+        form: of the file: GeoParquet, or Arrow IPC with the same columns.
+        path: of it.
     """
     features = metadata_features(job)
     own = {name: feature for name, feature in features.items() if name in job.features}
@@ -64,7 +68,11 @@ def write_metadata(job: Job, places: Sequence[Place], path: Path) -> None:
         for start in range(0, len(places), _WINDOW)
     ]
     schema = schema.with_metadata({**schema.metadata, "geo": geo_metadata(kinds)})
-    with pq.ParquetWriter(str(path), schema, compression="zstd") as writer:
+    with (
+        pa.ipc.new_file(str(path), schema)
+        if form == "arrow"
+        else pq.ParquetWriter(str(path), schema, compression="zstd") as writer
+    ):
         for table in tables:
             writer.write_table(table.cast(schema))
 

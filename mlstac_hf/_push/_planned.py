@@ -40,9 +40,13 @@ class StoredFile:
 
 def document_file(document: Mapping[str, Any]) -> PlannedFile:
     """`main.json`."""
-    data = (json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode()
+    return bytes_file(MAIN, (json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode())
 
-    def make(path: Path) -> None:
-        path.write_bytes(data)
 
-    return PlannedFile(path=MAIN, key=hashlib.sha256(data).hexdigest(), nbytes=len(data), make=make)
+def bytes_file(path: str, data: bytes) -> PlannedFile:
+    """A file whose bytes are at hand."""
+
+    def make(to: Path) -> None:
+        to.write_bytes(data)
+
+    return PlannedFile(path=path, key=hashlib.sha256(data).hexdigest(), nbytes=len(data), make=make)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 import datasets
 
@@ -16,7 +17,7 @@ from mlstac_hf._hf._features import features_of
 from mlstac_hf._hf._job import Job
 from mlstac_hf._hf._schema import scan, unify
 from mlstac_hf._push._described import described
-from mlstac_hf._push._metadata_config import metadata_features, write_metadata
+from mlstac_hf._push._metadata_config import ROW_NBYTES, metadata_features, write_metadata
 from mlstac_hf._push._planned import PlannedFile, StoredFile, document_file
 from mlstac_hf._push._shards import SHARD_NBYTES, Shard, ShardFormat, places_of, shards_of, write_shard
 from mlstac_hf._reading import Source, origin_of
@@ -52,6 +53,7 @@ class Publication:
     """A collection as tables."""
 
     collection: Collection
+    """As it is published: bands and numbers are those of its columns."""
     form: ShardFormat
     splits: Sequence[PublishedSplit]
     features: datasets.Features
@@ -62,11 +64,6 @@ class Publication:
 
     def main(self, stored: Mapping[str, StoredFile]) -> PlannedFile:
         """`main.json`, which knows the sizes of the shards that are up."""
-        tensors = {
-            name: TensorSchema(dtype=tensor.dtype, shape=tensor.shape)
-            for name, tensor in self.splits[0].job.schema.columns.items()
-            if tensor is not None
-        }
         files = {
             split.name: tuple(
                 DataFile(href=path, nbytes=stored[path].nbytes if path in stored else None)
@@ -74,10 +71,9 @@ class Publication:
             )
             for split in self.splits
         }
-        shards = Shards(format=self.form, tensors=tensors, files=files)
-        counts = {split.name: split.n_rows for split in self.splits}
-        own = described(self.collection, self.splits[0].job.source, shards, counts)
-        return document_file(main_json(own, "samples"))
+        shards = Shards(format=self.form, tensors=self.collection.annotations.tensors or {}, files=files)
+        annotations = self.collection.annotations.model_copy(update={"shards": shards})
+        return document_file(main_json(self.collection.model_copy(update={"annotations": annotations}), "samples"))
 
 
 def plan(
@@ -106,8 +102,13 @@ def plan(
         )
         for name, source in sources.items()
     ]
+    tensors = {
+        name: TensorSchema(dtype=tensor.dtype, shape=tensor.shape)
+        for name, tensor in schema.columns.items()
+        if tensor is not None
+    }
     return Publication(
-        collection=collection,
+        collection=described(collection, splits[0].job.source, tensors, {one.name: one.n_rows for one in splits}),
         form=form,
         splits=splits,
         features=features,
@@ -121,15 +122,17 @@ def _files(split: PublishedSplit, collection: Collection, form: ShardFormat) -> 
     known = [origin_of(collection).digest, job.source.fingerprint(), repr(job.features.to_dict()), form, __version__]
     files = [_shard_file(job, shard, form, _digest(*known, repr(shard))) for shard in split.shards]
     places = [(f"{DATA}/{name}", group, row) for name, group, row in places_of(job, split.shards)]
-    return [
-        *files,
+    # `datasets` reads all configs of a repository as files of one kind; GeoParquet is there in any case
+    tables = [
         PlannedFile(
-            path=f"{METADATA}/{split.name}.parquet",
-            key=_digest(*known, repr(split.shards), METADATA),
-            nbytes=200 * len(places),
-            make=lambda path: write_metadata(job, places, path),
-        ),
+            path=f"{METADATA}/{split.name}.{kind}",
+            key=_digest(*known, repr(split.shards), METADATA, kind),
+            nbytes=ROW_NBYTES * len(places),
+            make=partial(write_metadata, job, places, kind),
+        )
+        for kind in dict.fromkeys(("parquet", form))
     ]
+    return [*files, *tables]
 
 
 def _shard_file(job: Job, shard: Shard, form: ShardFormat, key: str) -> PlannedFile:

@@ -11,6 +11,7 @@ import posixpath
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from mlstac_hf._hf._features import features_of
 from mlstac_hf._hf._job import Job
 from mlstac_hf._hf._schema import scan, unify
 from mlstac_hf._load import load
-from mlstac_hf._push._metadata_config import metadata_features, write_metadata
+from mlstac_hf._push._metadata_config import ROW_NBYTES, metadata_features, write_metadata
 from mlstac_hf._push._planned import PlannedFile, document_file
 from mlstac_hf._reading import Source, open_collection, open_split, origin_of
 from mlstac_hf._reading._containers import ContainerFolder
@@ -47,6 +48,8 @@ class RawFiles:
     collection: Collection
     """As it goes up: its splits where they will lie."""
     layout: Layout
+    sources: Mapping[str, Source] = field(repr=False)
+    """The samples of each split, as they are published."""
     counts: Mapping[str, int]
     """Samples by split."""
     nbytes: Mapping[str, int]
@@ -90,6 +93,7 @@ def plan_raw(collection: Collection, names: Sequence[str], work: Path) -> RawFil
     return RawFiles(
         collection=_described(collection, splits),
         layout="container" if in_containers else "samples",
+        sources=sources,
         counts={name: len(split.source) for name, split in splits.items()},
         nbytes={name: sum(file.nbytes for file in split.files) for name, split in splits.items()},
         metadata_features=metadata_features(next(iter(jobs.values()))),
@@ -190,8 +194,8 @@ def _metadata_file(split: _Split, job: Job, known: str) -> PlannedFile:
     return PlannedFile(
         path=f"{METADATA}/{split.name}.parquet",
         key=hashlib.sha256("\0".join(parts).encode()).hexdigest(),
-        nbytes=200 * len(split.places),
-        make=lambda path: write_metadata(job, split.places, path),
+        nbytes=ROW_NBYTES * len(split.places),
+        make=partial(write_metadata, job, split.places, "parquet"),
     )
 
 

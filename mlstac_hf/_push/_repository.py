@@ -13,7 +13,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http import HTTPStatus
+from pathlib import Path
 from typing import Any, TypeVar
+from urllib.parse import quote
 
 from mlstac_hf._errors import MissingExtraError, StoreError
 from mlstac_hf._push._manifest import Content
@@ -57,6 +59,14 @@ class Target:
     def branch(self) -> str:
         """By its name."""
         return self.revision or "main"
+
+
+def base_of(target: Target) -> str:
+    """The URL of the files of a branch."""
+    from huggingface_hub import constants
+
+    host = target.host or constants.ENDPOINT
+    return f"{host.rstrip('/')}/datasets/{target.repo_id}/resolve/{quote(target.branch, safe='')}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -141,6 +151,18 @@ class Repository:
             for item in tree
             if hasattr(item, "blob_id")
         }
+
+    def read(self, path: str) -> bytes | None:
+        """A file as it was listed; None where there is none.
+
+        Raises:
+            StoreError: the Hub refuses, or cannot be reached.
+        """
+        if path not in self.files:
+            return None
+        with self._asking(f"reading {path} of") as ask:
+            local = ask(lambda: self._api.hf_hub_download(**self._to, filename=path, revision=self.head))
+        return Path(local).read_bytes()
 
     def prepare(self) -> None:
         """Make the repository and the branch where they are not there, and see whether we may write.

@@ -52,7 +52,7 @@ _MAX_GIT_NBYTES = 10 << 20
 _MAX_INLINE_NBYTES = 32 << 20
 """Of such files in one commit, which carries them within."""
 
-Last = Callable[[Mapping[str, StoredFile]], Sequence[PlannedFile]]
+Last = Callable[[Mapping[str, StoredFile], str | None], Sequence[PlannedFile]]
 
 
 def upload(
@@ -68,8 +68,8 @@ def upload(
 
     Args:
         files: in the order in which they go up. Those that are there are not made.
-        last: called when all of these are up, with what went up by path; gives the files that describe them, such as
-            the card and `main.json`, which land in the very last commit.
+        last: called when all of these are up, with what is up by path, and the card that was there, if one was; gives
+            the files that describe them, the card and `main.json`, which land in the very last commit.
         target: where to.
         work: folder for the manifest and for files while they are made: two at a time, or two groups of small ones of
             64 MiB. See `work_folder`.
@@ -135,7 +135,7 @@ class _Push:
             total=sum(f.nbytes for f in left), unit="B", unit_scale=True, desc="push", disable=None, delay=2
         ) as bar:
             self._bring(left, bar)
-        describing = last({file.path: self._stored(file.path) for file in files})
+        describing = last({file.path: self._stored(file.path) for file in files}, self._card())
         planned = [*files, *describing]
         if len(describing) > MAX_COMMIT:
             raise ValueError(f"{len(describing)} files describe the push, one commit takes {MAX_COMMIT}")
@@ -256,6 +256,11 @@ class _Push:
             additions[path] = (made.addition, made.content)
         self._commits += 1
         self._commit(additions, [], f"{self._message} (part {self._commits})")
+
+    def _card(self) -> str | None:
+        """The card that is there, unless a push that was broken off left it."""
+        data = self._repository.read(CARD)
+        return None if data is None or data == UNFINISHED else data.decode(errors="replace")
 
     def _finish(self, made: Sequence[_Made], deleted: Sequence[str]) -> None:
         """The last commit, and what is too many for it before and after."""

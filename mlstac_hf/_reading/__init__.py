@@ -8,7 +8,7 @@ from mlstac_hf._reading._batch import Batch, Columns, read_batch
 from mlstac_hf._reading._open import Address, open_collection, open_split
 from mlstac_hf._reading._origin import Origin, origin_of, passing
 from mlstac_hf._reading._scale import Scale
-from mlstac_hf._reading._selection import Normalize, Selection, SelectionArguments, select
+from mlstac_hf._reading._selection import Normalize, Selection, SelectionArguments, select, selection_of
 from mlstac_hf._reading._size import nbytes_of, whole_of
 from mlstac_hf._reading._source import Location, Sample, SampleHead, Source
 from mlstac_hf._reading._split_files import SplitFile
@@ -44,5 +44,6 @@ __all__ = [
     "passing",
     "read_batch",
     "select",
+    "selection_of",
     "whole_of",
 ]

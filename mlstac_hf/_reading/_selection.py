@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal, TypedDict
 
@@ -127,6 +128,29 @@ class Selection:
             _tell_unknown(index, unknown(geometries), "where they are: bbox= and intersects= leave")
             met &= _place.meets(geometries, _place.area_of(self.bbox, self.intersects))
         return met
+
+
+def selection_of(given: SelectionArguments, call: str) -> Selection:
+    """What a function that passes them on was given.
+
+    Args:
+        given: by name.
+        call: the name of the function, for messages.
+
+    Raises:
+        TypeError: a name that is none of these.
+        ValueError: see `Selection`.
+    """
+    known = SelectionArguments.__annotations__
+    for name in given:
+        if name not in known:
+            near = get_close_matches(name, known, n=1)
+            hint = f" Did you mean {near[0]!r}?" if near else ""
+            raise TypeError(
+                f"{call}() has no argument {name!r}.{hint} Samples are chosen with {', '.join(known)}; see its "
+                "documentation for the others."
+            )
+    return Selection(**given)
 
 
 def select(
