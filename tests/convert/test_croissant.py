@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from containers import make_containers
-from publishing import samples
+from publishing import DESCRIBED, LOOSE, samples
 from serving import serve_folder
 from writing import numbered, sample, write_main, write_samples
 
@@ -24,6 +24,7 @@ for package in ("pyarrow", "pyproj", "shapely"):
 
 # mlcroissant's own, which reads with rdflib and pandas
 pytestmark = [
+    pytest.mark.filterwarnings(LOOSE),
     pytest.mark.filterwarnings("ignore:ConjunctiveGraph is deprecated:DeprecationWarning"),
     pytest.mark.filterwarnings("ignore:The inplace keyword in DataFrame.reset_index is deprecated"),
 ]
@@ -109,7 +110,10 @@ def full(folder):
             Band(name="B04", index=0, center_wavelength=665, unit="nm"),
             Band(name="mean", index=2),
         ],
-        authors=[{"name": "Ana", "organization": "Institut", "emails": [{"value": "ana@example.org"}]}, {"name": "Bo"}],
+        authors=[
+            {"name": "Ana", "organization": "Institut", "emails": [{"value": "ana@example.org"}]},
+            {"name": "Bo", "organization": "Institut"},
+        ],
         providers=[{"name": "ESA", "roles": ["producer"], "url": "https://esa.int"}],
         paper="doi:10.1234/abc",
         dataset_version="1.2.0",
@@ -197,7 +201,7 @@ class TestDocument:
         assert labels == [("land", 0), ("water", 1), ("ice", 2)]
 
     def test_the_same_without_an_error_in_a_container(self, tmp_path):
-        mlstac_hf.write(samples(3), tmp_path, Collection(id="ponds"), layout="container")
+        mlstac_hf.write(samples(3), tmp_path, Collection(id="ponds", **DESCRIBED), layout="container")
         document, dataset = written(tmp_path)
         assert "labels" not in sets_of(document)
         assert [row["train_metadata/orbit"] for row in dataset.records("train_metadata")] == [0, 1, 2]

@@ -18,7 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from items import by_rustac, by_stac_geoparquet, check_valid
 from layouts import KINDS, images, write_kind
-from publishing import samples
+from publishing import DESCRIBED, LOOSE, samples
 from safetensors.numpy import save
 from writing import numbered, sample, write_main, write_samples
 
@@ -31,7 +31,9 @@ shapely = pytest.importorskip("shapely")
 pytest.importorskip("pyproj")
 
 REAL = ["genA_s2_lulc", "genA_plain", "genB_clouds"]
-PONDS = Collection(id="ponds", license="CC-BY-4.0", labels={"land": 0})
+pytestmark = pytest.mark.filterwarnings(LOOSE)
+
+PONDS = Collection(id="ponds", **DESCRIBED, labels={"land": 0})
 
 
 def rows_of(path):
