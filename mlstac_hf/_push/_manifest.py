@@ -48,11 +48,11 @@ def git_id(data: bytes) -> str:
     return hashlib.sha1(b"blob %d\0" % len(data) + data, usedforsecurity=False).hexdigest()
 
 
-def work_folder(endpoint: str | None, repo_id: str, revision: str, cache_dir: Path | None = None) -> Path:
+def work_folder(endpoint: str, repo_id: str, revision: str, cache_dir: Path | None = None) -> Path:
     """Where a push to one branch keeps its manifest and the files that it is making.
 
     Args:
-        endpoint: of the Hub; None for its own.
+        endpoint: of the Hub.
         repo_id: `user/repo`.
         revision: the branch.
         cache_dir: default the platform's cache folder of the user.

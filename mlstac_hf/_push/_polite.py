@@ -80,12 +80,12 @@ def patiently(ask: Callable[[], _Answer], doing: str, endpoint: str, stop: threa
 
 def passes(error: BaseException, endpoint: str) -> bool:
     """Whether asking again may help."""
-    from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled
+    from huggingface_hub.errors import OfflineModeIsEnabled
 
     if isinstance(error, OfflineModeIsEnabled):
         return False
     response = getattr(error, "response", None)
-    if isinstance(error, HfHubHTTPError) and response is not None:
+    if response is not None:
         status = response.status_code
         elsewhere = urlsplit(str(response.url)).netloc != urlsplit(endpoint).netloc
         return elsewhere or status in _PASSING or status >= HTTPStatus.INTERNAL_SERVER_ERROR

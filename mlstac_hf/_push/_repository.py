@@ -6,8 +6,6 @@ Owns: every request of a push, what the repository holds, commits on top of what
 
 from __future__ import annotations
 
-import os
-import re
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -20,10 +18,10 @@ from urllib.parse import quote
 from mlstac_hf._errors import MissingExtraError, StoreError
 from mlstac_hf._push._manifest import Content
 from mlstac_hf._push._polite import patiently, refusals_told
+from mlstac_hf._stores._hub_address import REPOSITORY, hub_endpoint
 from mlstac_hf._version import __version__
 
 _CONFLICTS = (HTTPStatus.CONFLICT, HTTPStatus.PRECONDITION_FAILED)
-_REPO_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*", re.ASCII)
 _KIND = {"repo_type": "dataset"}
 MESSAGE = "Push with mlstac-hf"
 _Answer = TypeVar("_Answer")
@@ -47,13 +45,13 @@ class Target:
     """Of the Hub. Default: HF_ENDPOINT, or huggingface.co."""
 
     def __post_init__(self) -> None:
-        if not _REPO_ID.fullmatch(self.repo_id):
+        if not REPOSITORY.fullmatch(self.repo_id):
             raise ValueError(f'expected repo_id to be "user/repo", got {self.repo_id!r}')
 
     @property
-    def host(self) -> str | None:
-        """The endpoint, where it is not huggingface_hub's own."""
-        return self.endpoint or os.environ.get("HF_ENDPOINT") or None
+    def host(self) -> str:
+        """The endpoint."""
+        return self.endpoint or hub_endpoint()
 
     @property
     def branch(self) -> str:
