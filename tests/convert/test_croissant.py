@@ -146,7 +146,7 @@ class TestDocument:
                     "email": "ana@example.org",
                     "affiliation": {"@type": "sc:Organization", "name": "Institut"},
                 },
-                {"@type": "sc:Person", "name": "Bo"},
+                {"@type": "sc:Person", "name": "Bo", "affiliation": {"@type": "sc:Organization", "name": "Institut"}},
             ],
             "conformsTo": ["http://mlcommons.org/croissant/1.1", "http://mlcommons.org/croissant/geo/1.0"],
             "spatialCoverage": said["spatialCoverage"],
