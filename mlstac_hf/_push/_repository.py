@@ -11,14 +11,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import quote
 
 from mlstac_hf._errors import MissingExtraError, StoreError
 from mlstac_hf._push._manifest import Content
 from mlstac_hf._push._polite import patiently, refusals_told
-from mlstac_hf._stores._hub_address import REPOSITORY, hub_endpoint
+from mlstac_hf._stores._hub import open_hub
+from mlstac_hf._stores._hub_address import REPOSITORY, HubAddress, hub_endpoint
 from mlstac_hf._version import __version__
 
 _CONFLICTS = (HTTPStatus.CONFLICT, HTTPStatus.PRECONDITION_FAILED)
@@ -41,8 +41,6 @@ class Target:
     """Of a repository that is made. Default: as the owner has set it."""
     message: str = MESSAGE
     """Of the last commit."""
-    endpoint: str | None = None
-    """Of the Hub. Default: HF_ENDPOINT, or huggingface.co."""
 
     def __post_init__(self) -> None:
         if not REPOSITORY.fullmatch(self.repo_id):
@@ -50,8 +48,8 @@ class Target:
 
     @property
     def host(self) -> str:
-        """The endpoint."""
-        return self.endpoint or hub_endpoint()
+        """Where the Hub is."""
+        return hub_endpoint()
 
     @property
     def branch(self) -> str:
@@ -61,10 +59,7 @@ class Target:
 
 def base_of(target: Target) -> str:
     """The URL of the files of a branch."""
-    from huggingface_hub import constants
-
-    host = target.host or constants.ENDPOINT
-    return f"{host.rstrip('/')}/datasets/{target.repo_id}/resolve/{quote(target.branch, safe='')}"
+    return f"{target.host}/datasets/{target.repo_id}/resolve/{quote(target.branch, safe='')}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -158,9 +153,8 @@ class Repository:
         """
         if path not in self.files:
             return None
-        with self._asking(f"reading {path} of") as ask:
-            local = ask(lambda: self._api.hf_hub_download(**self._to, filename=path, revision=self.head))
-        return Path(local).read_bytes()
+        address = HubAddress(repository=self._target.repo_id, revision=None, path="")
+        return open_hub(address, commit=self.head, token=self._target.token).passing().read(path)
 
     def prepare(self) -> None:
         """Make the repository and the branch where they are not there, and see whether we may write.

@@ -32,7 +32,8 @@ def _small_commits(monkeypatch):
 def test_one_push_after_another(monkeypatch, tmp_path_factory, before, after, ends, is_heard):
     with Hub() as hub:
         monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", hub.url)
-        target = Target(repo_id="user/demo", token=hub.token("user"), endpoint=hub.url)
+        monkeypatch.setenv("HF_ENDPOINT", hub.url)
+        target = Target(repo_id="user/demo", token=hub.token("user"))
         work = tmp_path_factory.mktemp("work")
         mine = {"mine.txt": b"mine", "dataset/x.bin": b"\0"}
 

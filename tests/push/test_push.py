@@ -14,7 +14,7 @@ def push(hub, tmp_path, monkeypatch):
     monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", hub.url)
     token = hub.token("user")
     return lambda address, **options: mlstac_hf.push(
-        address, "user/demo", token=token, cache_dir=str(tmp_path / "cache"), **options
+        address, "user/demo", token=token, cache_dir=str(tmp_path / "cache"), **{"preview": False, **options}
     )
 
 
@@ -32,9 +32,11 @@ def test_the_repository_holds_what_was_planned(hub, push, collection, tmp_path, 
         for path in (tmp_path / "published").rglob("*")
         if path.is_file()
     }
-    assert held(hub) == expected
-    assert {file.path for file in result.files} == set(expected)
-    assert result.nbytes == sum(map(len, expected.values()))
+    found = held(hub)
+    assert {file.path for file in result.files} == set(found)
+    assert result.nbytes == sum(map(len, found.values()))
+    assert {path: data for path, data in found.items() if path in expected} == expected
+    assert {path.partition("/")[0] for path in found.keys() - expected.keys()} <= {"README.md", "assets"}
 
 
 def test_again_changes_nothing_and_another_selection_takes_its_place(hub, push, collection):
@@ -49,15 +51,13 @@ def test_again_changes_nothing_and_another_selection_takes_its_place(hub, push, 
 def test_a_dry_run_makes_nothing(hub, push, collection):
     result = push(collection.address, split=["train", "test"], dry_run=True)
     assert result.dry_run
-    assert {file.path.rpartition("/")[2].partition(".")[0].partition("-")[0] for file in result.files} == {
-        "train",
-        "test",
-    }
+    names = {file.path.rpartition("/")[2] for file in result.files if not file.path.startswith("assets/")}
+    assert {name.partition(".")[0].partition("-")[0] for name in names} == {"train", "test"}
     assert hub.repositories == {}
 
 
 def test_calls_that_mean_nothing(push, collection):
-    with pytest.raises(ValueError, match="expected format to be one of parquet, arrow, got 'csv'"):
+    with pytest.raises(ValueError, match="expected format to be one of parquet, arrow, raw, got 'csv'"):
         push(collection.address, format="csv")
     with pytest.raises(UnknownNameError):
         push(collection.address, split="training")

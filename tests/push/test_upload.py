@@ -440,7 +440,7 @@ def test_what_the_hub_would_not_take_is_refused_before_anything_goes_up(hub, pus
 
 def test_a_card_that_is_made_of_too_much(hub, push):
     plan = shards(1)
-    many = PlanOf(plan.files, lambda stored: Plan({f"preview/{n}.png": b"\0%d" % n for n in range(100)}).files)
+    many = PlanOf(plan.files, lambda *_: Plan({f"preview/{n}.png": b"\0%d" % n for n in range(100)}).files)
     with pytest.raises(ValueError, match="100 files describe the push, one commit takes 99"):
         push(many)
 
@@ -453,7 +453,7 @@ def test_offline(hub, tmp_path):
     from mlstac_hf._push._repository import Target
     from mlstac_hf._push._upload import upload
     try:
-        upload([], lambda stored: [], Target(repo_id="user/demo"), work=Path({str(tmp_path / "work")!r}))
+        upload([], lambda stored, card: [], Target(repo_id="user/demo"), work=Path({str(tmp_path / "work")!r}))
     except StoreError as error:
         print(json.dumps(str(error)))
     """

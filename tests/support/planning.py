@@ -32,7 +32,7 @@ class Plan:
 
         return PlannedFile(path=path, key=sha256(b"from" + data).hexdigest(), nbytes=len(data), make=make)
 
-    def last(self, stored: Mapping[str, StoredFile]) -> Sequence[PlannedFile]:
+    def last(self, stored: Mapping[str, StoredFile], card: str | None = None) -> Sequence[PlannedFile]:
         """A card and main.json that say what went up."""
         lines = "".join(f"{file.path} {file.sha256} {file.nbytes}\n" for file in stored.values())
         card = f"---\nlicense: cc0-1.0\n---\n{lines}".encode()
