@@ -35,6 +35,7 @@ def add_to(commands: Any) -> None:
     command.add_argument("--revision", metavar="BRANCH", help="the branch to push to (default: main)")
     command.add_argument("--private", action="store_true", default=None, help="make a private repository")
     command.add_argument("--message", metavar="TEXT", help="of the commit")
+    command.add_argument("--no-preview", dest="preview", action="store_false", help="no small pictures of the samples")
     command.add_argument("--dry-run", action="store_true", help="only say what would go up")
     command.add_argument("--json", action="store_true", help="print one JSON object")
     command.add_argument("--trust-links", action="store_true", help="follow links that lead out of the collection")

@@ -32,11 +32,15 @@ def test_a_push(hub, owner, collection, capsys):
 
 
 def test_a_dry_run_as_json(hub, owner, collection, capsys):
-    arguments = ["--format", "arrow", "--split", "train", "--limit", "2", "--dry-run", "--json"]
+    arguments = ["--format", "arrow", "--split", "train", "--limit", "2", "--no-preview", "--dry-run", "--json"]
     assert main(["push", collection.address, "user/demo", *arguments]) == 0
     facts = json.loads(capsys.readouterr().out)
     assert facts["dry_run"]
-    assert [file["path"] for file in facts["files"]] == ["data/train-00000-of-00001.arrow", "metadata/train.parquet"]
+    assert [file["path"] for file in facts["files"] if not file["path"].startswith("assets/")] == [
+        "data/train-00000-of-00001.arrow",
+        "metadata/train.parquet",
+        "metadata/train.arrow",
+    ]
     assert hub.repositories == {}
 
 

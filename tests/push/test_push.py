@@ -1,5 +1,9 @@
 """`push()`: what lies on the Hub is what was planned."""
 
+import subprocess
+import sys
+from textwrap import dedent
+
 import pytest
 from made import plain
 from tables import publish
@@ -67,12 +71,16 @@ def test_calls_that_mean_nothing(push, collection):
         mlstac_hf.push(collection.address, "user/demo", cache_dir=3)
 
 
-def test_without_datasets(monkeypatch, tmp_path):
-    import sys
-
-    for name in [name for name in sys.modules if name.startswith("mlstac_hf._push._publication")]:
-        monkeypatch.delitem(sys.modules, name)
-    monkeypatch.setitem(sys.modules, "datasets", None)
-    monkeypatch.delattr("mlstac_hf._push._publication", raising=False)
-    with pytest.raises(mlstac_hf.MissingExtraError, match=r"push needs datasets.*pip install 'mlstac-hf\[hf,select\]'"):
-        mlstac_hf.push(plain(tmp_path).address, "user/demo")
+def test_without_datasets(tmp_path):
+    code = f"""
+        import sys
+        sys.modules["datasets"] = None
+        import mlstac_hf
+        try:
+            mlstac_hf.push({str(plain(tmp_path).address)!r}, "user/demo")
+        except mlstac_hf.MissingExtraError as error:
+            print(error)
+    """
+    done = subprocess.run([sys.executable, "-c", dedent(code)], capture_output=True, text=True, check=True)
+    assert "push needs datasets" in done.stdout
+    assert "pip install 'mlstac-hf[hf,select]'" in done.stdout

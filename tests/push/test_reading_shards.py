@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 from layouts import Grid, images, write_kind
 from misbehaving import MisbehavingServer
-from tables import publish
+from tables import box_of, publish
 
 import mlstac_hf
 from mlstac_hf import CorruptSampleError, InvalidCollectionError, LinkRefusedError, MissingSampleError
@@ -142,28 +142,18 @@ def test_a_selection_over_http_reads_what_it_needs(form, tmp_path):
     ]
     made = write_kind("plain", tmp_path / "made", {"train": grids})
     publish(made, tmp_path / "published", form, shard_nbytes=20 << 20)
-    west, south, east, north = (round(value, 6) for value in box_of(tmp_path / "published", 40))
+    west, south, east, north = (
+        round(value, 6) for value in box_of(tmp_path / "published" / "metadata" / "train.parquet", 40)
+    )
     total = sum(path.stat().st_size for path in (tmp_path / "published").rglob("*") if path.is_file())
     with MisbehavingServer(tmp_path / "published") as server:
-        near = mlstac_hf.load(server.url, "numpy", bbox=(west, south, east, north))
+        near = mlstac_hf.load(server.url, "numpy", bbox=box)
         assert [entry["id"] for entry in (near.metadata[i] for i in range(len(near)))].count("0000001") == 0
         assert 1 <= len(near) <= 3
         for index in range(len(near)):
             assert near[index]["input"].shape == (4, 256, 256)
         assert server.nbytes_sent < 0.05 * total + 64 * 1024
         before = server.nbytes_sent
-        dataset = mlstac_hf.load_dataset(
-            server.url, split="train", bbox=(west, south, east, north), cache_dir=str(tmp_path / "cache")
-        )
+        dataset = mlstac_hf.load_dataset(server.url, split="train", bbox=box, cache_dir=str(tmp_path / "cache"))
         assert len(dataset) == len(near)
         assert server.nbytes_sent - before < 0.06 * total
-
-
-def box_of(folder, row):
-    """A box well inside the footprint of one sample."""
-    import shapely
-
-    outline = shapely.from_wkb(pq.read_table(folder / "metadata" / "train.parquet").column("geometry")[row].as_py())
-    west, south, east, north = outline.bounds
-    width, height = (east - west) / 4, (north - south) / 4
-    return west + width, south + height, east - width, north - height

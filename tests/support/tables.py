@@ -62,3 +62,13 @@ def read_as_a_stranger(cache: Path, calls: Sequence[dict[str, Any]]) -> list[dic
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
     return json.loads(done.stdout.splitlines()[-1])
+
+
+def box_of(table: Path, row: int) -> tuple[float, float, float, float]:
+    """A box well inside the outline of one sample, by the table beside the shards."""
+    import pyarrow.parquet as pq
+    import shapely
+
+    west, south, east, north = shapely.from_wkb(pq.read_table(table).column("geometry")[row].as_py()).bounds
+    width, height = (east - west) / 4, (north - south) / 4
+    return west + width, south + height, east - width, north - height

@@ -1,0 +1,141 @@
+"""What lies on the Hub after a push is read by those who have only `datasets`, and by us, in every format."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from containers import make_containers
+from hub_process import run_with_hub
+from layouts import Grid, images, write_kind
+from made import plain
+from tables import box_of
+
+import mlstac_hf
+from mlstac_hf._push import _raw
+
+FORMS = ("parquet", "arrow", "raw")
+
+
+@pytest.fixture
+def push(hub, tmp_path, monkeypatch):
+    """`mlstac_hf.push` as the owner of user/demo."""
+    monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", hub.url)
+    token = hub.token("user")
+    return lambda address, **options: mlstac_hf.push(
+        address, "user/demo", token=token, cache_dir=str(tmp_path / "cache"), **options
+    )
+
+
+_STRANGER = """
+    import json, sys
+    sys.modules["mlstac_hf"] = None
+    import datasets
+    datasets.disable_progress_bars()
+    found = {}
+    for name in CONFIGS:
+        for streaming in (False, True):
+            rows = datasets.load_dataset("user/demo", name, trust_remote_code=True, streaming=streaming)
+            found[f"{name} {streaming}"] = {split: [dict(row) for row in part] for split, part in rows.items()}
+    print(json.dumps(found, default=str))
+"""
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_stranger_reads_what_was_pushed(hub, push, tmp_path, form):
+    pytest.importorskip("PIL")
+    made = plain(tmp_path / "made")
+    push(made.address, format=form)
+    configs = [None, "metadata", "preview"]
+    found = run_with_hub(hub, tmp_path, _STRANGER.replace("CONFIGS", repr(configs)))
+    for split, samples in made.splits.items():
+        for streaming in ("False", "True"):
+            rows = found[f"None {streaming}"][split]
+            for row, sample in zip(rows, samples, strict=True):
+                if form == "raw":  # metadata rows only, as the card says
+                    assert set(sample.shown).isdisjoint(row)
+                    continue
+                for name, value in sample.shown.items():
+                    assert np.array_equal(np.asarray(row[name]), value)
+            ids = [row["id"] for row in rows]
+            assert [row["id"] for row in found[f"metadata {streaming}"][split]] == ids
+            assert [row["id"] for row in found[f"preview {streaming}"][split]] == ids
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_we_read_what_was_pushed(hub, push, tmp_path, form):
+    made = plain(tmp_path / "made")
+    push(made.address, format=form, preview=False)
+    for split, samples in made.splits.items():
+        found = mlstac_hf.load("user/demo", "numpy", split=split)
+        for index, sample in enumerate(samples):
+            for name, value in sample.shown.items():
+                assert found[index][name].dtype == value.dtype
+                assert np.array_equal(found[index][name], value)
+    ours = mlstac_hf.load_dataset("user/demo", split="test", cache_dir=str(tmp_path / "datasets"))
+    there = mlstac_hf.load_dataset(made.address, split="test", cache_dir=str(tmp_path / "datasets"))
+    assert ours.features["input"] == there.features["input"]
+    assert [row["input"] for row in ours] == [row["input"] for row in there]
+
+
+def test_an_existing_card_keeps_its_own_text(hub, push, tmp_path):
+    made = plain(tmp_path / "made")
+    hub.add_repository("user/demo", {"README.md": b"---\nlicense: mit\n---\n# Mine\n\nMy own words.\n"})
+    for _ in range(2):
+        push(made.address, preview=False)
+    card = hub.repositories["user/demo"].at("main").files["README.md"].data.decode()
+    assert card.count("My own words.") == 1
+    assert "license: mit" in card
+    assert card.count("mlstac-hf:begin") == 1
+
+
+@pytest.mark.filterwarnings("ignore:collection .* could be better:mlstac_hf.CollectionWarning")
+def test_thousands_of_sample_files_become_containers(hub, push, tmp_path, monkeypatch):
+    monkeypatch.setattr(_raw, "LOOSE", 3)
+    made = plain(tmp_path / "made")
+    push(made.address, format="raw", preview=False)
+    files = hub.repositories["user/demo"].at("main").files
+    assert any(path.endswith(".mlstac") for path in files)
+    assert not any(path.endswith(".safetensors") for path in files)
+    found = mlstac_hf.load("user/demo", "numpy")
+    for index, sample in enumerate(made.splits["train"]):
+        assert np.array_equal(found[index]["input"], sample.shown["input"])
+
+
+def test_containers_go_up_as_they_are(hub, push, tmp_path):
+    pytest.importorskip("rasterio")
+    made = make_containers(tmp_path / "made")
+    push(tmp_path / "made", format="raw", preview=False)
+    files = hub.repositories["user/demo"].at("main").files
+    for path in (tmp_path / "made").rglob("*.mlstac"):
+        assert files[path.relative_to(tmp_path / "made").as_posix()].data == path.read_bytes()
+    main = json.loads(files["main.json"].data)
+    assert main["ml_catalog"]["train"]["data_files"][0].startswith(f"{hub.url}/datasets/user/demo/resolve/main/train/")
+    found = mlstac_hf.load("user/demo", "numpy")
+    assert np.array_equal(found[0]["input"], made.rasters["train"][0])
+
+
+def test_raw_files_are_as_they_are(push, tmp_path):
+    folder = write_kind("plain", tmp_path / "made", {"train": images(2, (2, 8, 8))})
+    with pytest.raises(ValueError, match=r'format="raw" publishes files as they are, got limit'):
+        push(folder, format="raw", limit=1)
+    with pytest.raises(TypeError, match=r"push\(\) has no argument 'limits'. Did you mean 'limit'"):
+        push(folder, limits=1)
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_small_box_of_a_pushed_repository_reads_little(hub, push, tmp_path, form):
+    grids = [
+        Grid(grid.tensors, transform=(465180.0 + 2560.0 * index, 10.0, 0.0, 5080250.0, 0.0, -10.0))
+        for index, grid in enumerate(images(100, (4, 256, 256)))
+    ]
+    push(write_kind("plain", tmp_path / "made", {"train": grids}), format=form, preview=False)
+    blobs = hub.repositories["user/demo"].at("main").files
+    table = tmp_path / "train.parquet"
+    table.write_bytes(blobs["metadata/train.parquet"].data)
+    total = sum(len(blob.data) for blob in blobs.values())
+    before = hub.nbytes_sent
+    near = mlstac_hf.load("user/demo", "numpy", bbox=box_of(table, 40))
+    assert [near[index]["input"].shape for index in range(len(near))] == [(4, 256, 256)]
+    assert hub.nbytes_sent - before < 0.05 * total
