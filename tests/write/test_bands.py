@@ -38,7 +38,14 @@ def plainly(arrays, axis, band):
         return None
     mean = sum(values) / len(values)
     variance = sum((value - mean) ** 2 for value in values) / len(values)
-    return float(mean), math.sqrt(variance), float(min(values)), float(max(values))
+    return as_float(mean), math.sqrt(as_float(variance)), float(min(values)), float(max(values))
+
+
+def as_float(number):
+    try:
+        return float(number)
+    except OverflowError:
+        return math.inf
 
 
 @st.composite
