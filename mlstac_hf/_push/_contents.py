@@ -66,10 +66,7 @@ class Contents:
             repo_id=self.repo_id,
             splits=self.splits,
             stored_nbytes=_nbytes(stored, starts),
-            configs=[
-                _with_size(config, stored, [config.path_of(split.name).partition("*")[0] for split in config.splits])
-                for config in self.configs
-            ],
+            configs=[_with_sizes(config, stored) for config in self.configs],
             **self.facts,
         )
         return [bytes_file(CARD, make_card(facts, card).encode()), self.main(stored)]
@@ -186,8 +183,13 @@ def _extent(surveys: Mapping[str, SplitSurvey]) -> dict[str, Any]:
     }
 
 
-def _with_size(config: ConfigFacts, stored: Stored, starts: Sequence[str]) -> ConfigFacts:
-    return replace(config, stored_nbytes=_nbytes(stored, tuple(starts)))
+def _with_sizes(config: ConfigFacts, stored: Stored) -> ConfigFacts:
+    """With the bytes of its files; small tables take about as many in memory."""
+    sizes = {split.name: _nbytes(stored, (config.path_of(split.name).partition("*")[0],)) for split in config.splits}
+    splits = config.splits
+    if config.name != DEFAULT:
+        splits = [replace(split, nbytes=sizes[split.name]) for split in splits]
+    return replace(config, splits=splits, stored_nbytes=sum(sizes.values()))
 
 
 def _nbytes(stored: Stored, starts: tuple[str, ...]) -> int:
