@@ -11,12 +11,11 @@ import pytest
 from containers import make_containers
 from layouts import Grid, images, write_kind
 from made import TRAITS
-from tables import publish, read_as_a_stranger
+from tables import as_row, flat, publish, read_as_a_stranger
 from writing import name_of
 
 import mlstac_hf
 from mlstac_hf import SchemaMismatchError
-from mlstac_hf._formats import widen
 
 FORMS = ("parquet", "arrow")
 STRANGE = ("plain", "ragged_boxes", "bool_bfloat16_float16", "float8_complex64", "tensor_to_text_0.0.23")
@@ -82,18 +81,6 @@ def test_whoever_has_only_datasets_reads_the_same(tmp_path):
                     assert {name: as_row(value) for name, value in sample.shown.items()} == {
                         name: flat(row[name]) for name in sample.shown
                     }
-
-
-def as_row(value):
-    """What a plain row holds of a tensor: its values, widened, in order."""
-    return [repr(value)] if isinstance(value, str) else flat(widen(np.asarray(value)).tolist())
-
-
-def flat(value):
-    """Nested lists as one; of data and shape the data."""
-    if isinstance(value, dict):
-        value = value["data"]
-    return [item for part in value for item in flat(part)] if isinstance(value, list) else [repr(value)]
 
 
 @pytest.mark.parametrize("form", FORMS)
