@@ -79,14 +79,16 @@ def tables(
 
     Raises:
         MissingExtraError: previews need Pillow.
+        ValueError: there are no samples.
     """
     publication = plan(collection, sources, form)
     splits = [SplitFacts(name=one.name, n_rows=one.n_rows, nbytes=one.nbytes) for one in publication.splits]
+    shown = _with_samples(splits)
     beside = _Beside(publication.collection, sources, origin_of(collection).digest, preview=preview, form=form)
     configs = [
-        ConfigFacts(name=DEFAULT, splits=splits, pattern=f"{DATA}/{{split}}-*.{form}", features=publication.features),
-        _metadata_config(splits, publication.metadata_features, form),
-        *beside.configs(splits),
+        ConfigFacts(name=DEFAULT, splits=shown, pattern=f"{DATA}/{{split}}-*.{form}", features=publication.features),
+        _metadata_config(shown, publication.metadata_features, form),
+        *beside.configs(shown),
     ]
     return Contents(
         files=[*publication.files, *beside.files],
@@ -117,9 +119,11 @@ def raw(
 
     Raises:
         MissingExtraError: previews need Pillow.
+        ValueError: there are no samples.
     """
     found = plan_raw(collection, names, work)
     splits = [SplitFacts(name=name, n_rows=count, nbytes=found.nbytes[name]) for name, count in found.counts.items()]
+    shown = _with_samples(splits)
     beside = _Beside(found.collection, found.sources, origin_of(collection).digest, preview=preview, form="parquet")
     return Contents(
         files=[*found.files, *beside.files],
@@ -131,8 +135,8 @@ def raw(
         samples="{split}/",
         main=lambda _: found.main(base),
         configs=[
-            replace(_metadata_config(splits, found.metadata_features, "parquet"), is_default=True),
-            *beside.configs(splits),
+            replace(_metadata_config(shown, found.metadata_features, "parquet"), is_default=True),
+            *beside.configs(shown),
         ],
         facts=beside.facts,
     )
@@ -181,6 +185,15 @@ def _extent(surveys: Mapping[str, SplitSurvey]) -> dict[str, Any]:
         "start": min(starts, default=None),
         "end": max(ends, default=None),
     }
+
+
+def _with_samples(splits: Sequence[SplitFacts]) -> list[SplitFacts]:
+    """The splits that configs name: `datasets` refuses a whole repository for one that is empty."""
+    found = [split for split in splits if split.n_rows]
+    if not found:
+        names = ", ".join(split.name for split in splits) or "none"
+        raise ValueError(f"nothing to publish: no samples in any split, or none that was asked for. Splits: {names}")
+    return found
 
 
 def _with_sizes(config: ConfigFacts, stored: Stored) -> ConfigFacts:

@@ -10,6 +10,8 @@ from containers import make_containers
 from hub_process import run_with_hub
 from layouts import Grid, images, write_kind
 from made import plain
+from publishing import DESCRIBED
+from publishing import sample as made_sample
 from tables import box_of
 
 import mlstac_hf
@@ -139,3 +141,32 @@ def test_a_small_box_of_a_pushed_repository_reads_little(hub, push, tmp_path, fo
     near = mlstac_hf.load("user/demo", "numpy", bbox=box_of(table, 40))
     assert [near[index]["input"].shape for index in range(len(near))] == [(4, 256, 256)]
     assert hub.nbytes_sent - before < 0.05 * total
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_split_without_samples_spoils_nothing(hub, push, tmp_path, form):
+    """`datasets` refuses a repository for one file without rows."""
+    pytest.importorskip("PIL")
+    collection = mlstac_hf.Collection(id="two-splits", **DESCRIBED)
+    for split, count in {"train": 3, "validation": 0, "test": 2}.items():
+        mlstac_hf.write([made_sample(i) for i in range(count)], tmp_path / "made", collection, split=split)
+    push(tmp_path / "made", format=form)
+    found = run_with_hub(hub, tmp_path, _STRANGER.replace("CONFIGS", repr([None, "metadata", "preview"])))
+    assert {name: {split: len(rows) for split, rows in config.items()} for name, config in found.items()} == {
+        name: {"train": 3, "test": 2} for name in found
+    }
+    assert {
+        name: len(mlstac_hf.load("user/demo", "numpy", split=name)) for name in ("train", "validation", "test")
+    } == {
+        "train": 3,
+        "validation": 0,
+        "test": 2,
+    }
+    card = hub.repositories["user/demo"].at("main").files["README.md"].data.decode()
+    assert "validation 0" in card
+
+
+def test_nothing_is_no_publication(push, tmp_path):
+    folder = write_kind("plain", tmp_path / "made", {"train": images(2, (2, 8, 8)), "test": []})
+    with pytest.raises(ValueError, match=r"nothing to publish.*Splits: test"):
+        push(folder, split="test", preview=False)
