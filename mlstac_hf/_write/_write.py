@@ -64,7 +64,7 @@ def write(
         payload: `"safetensors"`, or `"geotiff"`: one raster of the planes of input, then of target; of
             layout="container".
         storage_options: for the fsspec filesystem of the destination.
-        workers: threads that encode and write; default up to 4.
+        workers: threads that encode and write, the caller's own among them; default up to 4.
         shard_nbytes: containers are closed before they hold more than this in payloads.
 
     Returns:
