@@ -65,6 +65,29 @@ def test_a_stranger_reads_what_was_pushed(hub, push, tmp_path, form):
             assert [row["id"] for row in found[f"preview {streaming}"][split]] == ids
 
 
+_KERAS = """
+    import json, sys
+    sys.modules["mlstac_hf"] = None
+    import keras
+    import datasets
+    rows = datasets.load_dataset("user/demo", split="train", trust_remote_code=True).with_format("tf")
+    batches = rows.to_tf_dataset(columns="input", label_cols="target", batch_size=2)
+    classes = keras.layers.Conv2D(3, 1, activation="softmax")
+    model = keras.Sequential([keras.layers.Permute((2, 3, 1)), keras.layers.Rescaling(1e-4), classes])
+    model.compile(loss="sparse_categorical_crossentropy")
+    history = model.fit(batches.map(lambda image, mask: (image, mask[:, 0])), verbose=0)
+    print(json.dumps(history.history["loss"]))
+"""
+
+
+@pytest.mark.parametrize("form", ["parquet", "arrow"])
+def test_keras_is_fed_by_what_was_pushed(hub, push, tmp_path, form):
+    pytest.importorskip("keras")
+    push(plain(tmp_path / "made").address, format=form, preview=False)
+    (loss,) = run_with_hub(hub, tmp_path, _KERAS)
+    assert 0 < loss < float("inf")
+
+
 @pytest.mark.parametrize("form", FORMS)
 def test_we_read_what_was_pushed(hub, push, tmp_path, form):
     made = plain(tmp_path / "made")

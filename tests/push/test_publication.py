@@ -182,3 +182,13 @@ def test_what_is_published_is_sound(tmp_path):
     report = mlstac_hf.validate(tmp_path / "published", deep=True)
     assert report.ok, report
     assert "W602" not in {finding.code for finding in report.warnings}  # numbers begin anew in each split
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("name", ["genA_plain", "genA_s2_lulc", "genB_clouds"])
+def test_real_collections_read_back_as_they_were(name, form, real_data, tmp_path):
+    selection = {"target": [4]} if name == "genB_clouds" else {}
+    if selection:
+        pytest.importorskip("rasterio")
+    publish(real_data / name, tmp_path / "published", form, **selection)
+    same_collection(real_data / name, tmp_path / "published", **selection)
