@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -193,3 +194,13 @@ def test_nothing_is_no_publication(push, tmp_path):
     folder = write_kind("plain", tmp_path / "made", {"train": images(2, (2, 8, 8)), "test": []})
     with pytest.raises(ValueError, match=r"nothing to publish.*Splits: test"):
         push(folder, split="test", preview=False)
+
+
+def test_the_line_of_a_raw_card_gives_pixels_to_datasets_itself(hub, push, tmp_path):
+    made = plain(tmp_path / "made")
+    push(made.address, format="raw", preview=False)
+    card = hub.repositories["user/demo"].at("main").files["README.md"].data.decode()
+    (code,) = [block for block in re.findall(r"```python\n(.*?)```", card, re.DOTALL) if "register()" in block]
+    told = "import json\nprint(json.dumps(dataset['input']))"
+    found = run_with_hub(hub, tmp_path / "home", f"{code}\ndataset = dataset.with_format(None)[:]\n{told}")
+    assert np.array_equal(found, [sample.shown["input"] for sample in made.splits["train"]])
