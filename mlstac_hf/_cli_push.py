@@ -34,6 +34,9 @@ def add_to(commands: Any) -> None:
     command.add_argument("--limit", metavar="N", type=int, help="at most so many of each split")
     command.add_argument("--revision", metavar="BRANCH", help="the branch to push to (default: main)")
     command.add_argument("--private", action="store_true", default=None, help="make a private repository")
+    command.add_argument(
+        "--no-script", dest="script", action="store_false", help="bring no script for datasets before 4"
+    )
     command.add_argument("--message", metavar="TEXT", help="of the commit")
     command.add_argument("--no-preview", dest="preview", action="store_false", help="no small pictures of the samples")
     command.add_argument("--dry-run", action="store_true", help="only say what would go up")

@@ -49,6 +49,16 @@ class MLSTAC(datasets.ArrowBasedBuilder):
     jobs: Mapping[str, Job] = MappingProxyType({})
     """By split; they have one schema."""
 
+    def as_dataset(self, split: Any = None, **arguments: Any) -> Any:
+        """See `datasets`, which refuses splits that hold no row."""
+        counts = {str(name): found.num_examples for name, found in (self.info.splits or {}).items()}
+        if counts and split is None:
+            return datasets.DatasetDict({name: self.as_dataset(name, **arguments) for name in counts})
+        if counts and not counts.get(str(split), any(counts.values())):
+            features = self.info.features
+            return datasets.Dataset.from_dict({name: [] for name in features}, features)
+        return super().as_dataset(split, **arguments)
+
     def _info(self) -> datasets.DatasetInfo:
         return datasets.DatasetInfo()
 

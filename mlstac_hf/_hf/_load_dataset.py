@@ -42,9 +42,6 @@ class Build:
     def dataset(self, builder: MLSTAC, part: str) -> Any:
         """A split, or a slice of one, from its builder."""
         if not self.streaming:
-            if not any(split.num_examples for split in builder.info.splits.values()):  # which as_dataset refuses
-                features = builder.info.features
-                return datasets.Dataset.from_dict({name: [] for name in features}, features)
             return builder.as_dataset(split=part, in_memory=self.keep_in_memory)
         if "[" in part:
             raise ValueError(f"a stream has whole splits, got {part!r}; use limit=, or .skip() and .take()")

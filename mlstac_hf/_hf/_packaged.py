@@ -33,6 +33,7 @@ from mlstac_hf._reading import (
     open_collection,
     passing,
 )
+from mlstac_hf._spec import Collection
 from mlstac_hf._stores import MAIN
 from mlstac_hf._version import __version__
 
@@ -91,18 +92,25 @@ class Packaged(_builder.MLSTAC):
     def _create_builder_config(self, *args: Any, **kwargs: Any) -> tuple[MLSTACConfig, str]:
         """The config, and the id of the cache: of the collection as it is now, and of this version."""
         config, config_id = super()._create_builder_config(*args, **kwargs)
+        collection = self._collection(config)
+        self._plan = Plan(collection=collection, options=config.options(), notes=None)
+        self._parts = self._plan.parts(list(collection.splits), strict=False)
+        return config, f"{config_id}-{digest(*(part.version for part in self._parts))[:16]}"
+
+    def _collection(self, config: MLSTACConfig) -> Collection:
+        """What is to be built."""
         data_files: Mapping[str, Sequence[str]] = config.data_files or {}
-        opens = partial(
+        return named_samples(address_of(data_files, self._root(config), self._opens(config)), data_files)
+
+    def _opens(self, config: MLSTACConfig) -> partial[Collection]:
+        """What opens an address."""
+        return partial(
             open_collection,
             token=self.token if isinstance(self.token, str) else None,
             storage_options=self.storage_options or None,
             trust_links=config.trust_links,
             splits=config.splits,
         )
-        collection = named_samples(address_of(data_files, self._root(config), opens), data_files)
-        self._plan = Plan(collection=collection, options=config.options(), notes=None)
-        self._parts = self._plan.parts(list(collection.splits), strict=False)
-        return config, f"{config_id}-{digest(*(part.version for part in self._parts))[:16]}"
 
     def _root(self, config: MLSTACConfig) -> str | None:
         """The folder or repository that was asked for."""

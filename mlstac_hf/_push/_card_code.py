@@ -69,10 +69,13 @@ def _plain_raw(facts: CardFacts) -> str:
 
 
 def _script(facts: CardFacts) -> str:
-    if not facts.has_script:
+    if facts.script is None:
         return ""
-    line = f'load_dataset("{facts.repo_id}", revision="script", trust_remote_code=True)'
-    return f"\n\nOn `datasets` before 4, the script of this dataset is on a branch of its own: `{line}`."
+    line = f'load_dataset("{facts.repo_id}", revision="{facts.script}", trust_remote_code=True)'
+    return (
+        "\n\nOn `datasets` before 4, the script of this dataset is on a branch of its own, and reads with `mlstac-hf`: "
+        f"`{line}`."
+    )
 
 
 def _other_configs(facts: CardFacts) -> str:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
@@ -81,8 +81,8 @@ class CardFacts:
     """West, south, east, north of all samples whose place is known."""
     start: datetime | None = None
     end: datetime | None = None
-    has_script: bool = field(default=False)
-    """Whether there is a branch `script` for `datasets` before 4."""
+    script: str | None = None
+    """The branch that holds a script for `datasets` before 4, if there is one."""
 
     def __post_init__(self) -> None:
         if not _REPOSITORY.fullmatch(self.repo_id):

@@ -73,9 +73,23 @@ class Contents:
 
 
 def tables(
-    collection: Collection, sources: Mapping[str, Source], form: ShardFormat, repo_id: str, *, preview: bool
+    collection: Collection,
+    sources: Mapping[str, Source],
+    form: ShardFormat,
+    repo_id: str,
+    *,
+    preview: bool,
+    script: str | None,
 ) -> Contents:
     """A collection as tables; see `plan`.
+
+    Args:
+        collection: an open one.
+        sources: its splits.
+        form: of the tables.
+        repo_id: where to.
+        preview: whether to draw previews.
+        script: the branch that will hold a script, if there will be one.
 
     Raises:
         MissingExtraError: previews need Pillow.
@@ -100,12 +114,19 @@ def tables(
         samples=f"{DATA}/{{split}}-",
         main=publication.main,
         configs=configs,
-        facts={"features": publication.features, **beside.facts},
+        facts={"features": publication.features, "script": script, **beside.facts},
     )
 
 
 def raw(
-    collection: Collection, names: Sequence[str], repo_id: str, base: str, work: Path, *, preview: bool
+    collection: Collection,
+    names: Sequence[str],
+    repo_id: str,
+    base: str,
+    work: Path,
+    *,
+    preview: bool,
+    script: str | None,
 ) -> Contents:
     """A collection as its own files; see `plan_raw`.
 
@@ -116,6 +137,7 @@ def raw(
         base: URL of the repository's files, at the branch.
         work: a folder on this disk.
         preview: whether to draw previews.
+        script: the branch that will hold a script, if there will be one.
 
     Raises:
         MissingExtraError: previews need Pillow.
@@ -138,7 +160,7 @@ def raw(
             replace(_metadata_config(shown, found.metadata_features, "parquet"), is_default=True),
             *beside.configs(shown),
         ],
-        facts=beside.facts,
+        facts={"script": script, **beside.facts},
     )
 
 

@@ -1,20 +1,22 @@
 """`push()`: a collection as a repository of the Hub.
 
-Owns: what its arguments mean together. Leaves to others: what the repository will hold (`_contents`), bringing it
-there (`_upload`).
+Owns: what its arguments mean together. Leaves to others: what the repository will hold (`_contents`, `_script`),
+bringing it there (`_upload`).
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, Unpack, get_args
 
-from mlstac_hf._errors import MissingExtraError
+from mlstac_hf._errors import MissingExtraError, StoreError
 from mlstac_hf._push._manifest import work_folder
 from mlstac_hf._push._repository import MESSAGE, Target, base_of
 from mlstac_hf._push._result import PushResult
+from mlstac_hf._push._script import ScriptBranch, script_branch
 from mlstac_hf._push._upload import upload
 from mlstac_hf._reading import (
     Address,
@@ -37,6 +39,7 @@ def push(
     split: str | Sequence[str] | None = None,
     splits: str | os.PathLike[str] | None = None,
     preview: bool = True,
+    script: bool = True,
     trust_links: bool = False,
     storage_options: dict[str, Any] | None = None,
     revision: str | None = None,
@@ -59,6 +62,9 @@ def push(
         split: names of splits. Default: all.
         splits: a folder that `resplit` wrote, whose splits take the place of the collection's own; not with `"raw"`.
         preview: whether to draw a small picture of each sample, for viewers, as the config `preview`; needs Pillow.
+        script: whether to put a script for `datasets` before 4 on a branch of its own: `load_dataset(repo_id,
+            revision="script", trust_remote_code=True)` reads this push there, where this package is installed. That
+            branch is `script-x` where a branch x is pushed to. Names with a dot have none: `datasets` cannot import it.
         trust_links: follow links of the collection that are otherwise refused.
         storage_options: for the fsspec filesystem of the address.
         revision: the branch to push to, made from `main` where it is not there. Default: `main`.
@@ -75,7 +81,8 @@ def push(
         What went up, or would; `print` it.
 
     Raises:
-        ValueError: an argument that means nothing, or files that the Hub does not take.
+        ValueError: an argument that means nothing, files that the Hub does not take, or a branch `script` that is not
+            ours.
         SampleError: a sample that cannot be read.
         SchemaMismatchError: samples differ in dtype or tensors.
         StoreError: the Hub refuses, or went on failing. The message says what is up.
@@ -102,9 +109,18 @@ def push(
     )
     names = list(collection.splits) if split is None else [split] if isinstance(split, str) else list(split)
     work = work_folder(to.host, repo_id, to.branch, None if cache_dir is None else Path(cache_dir).expanduser())
+    branch = script_branch(to) if script else None
+    scripts = None if branch is None else ScriptBranch(to, branch)
     if format == "raw":
-        contents = _contents.raw(collection, names, repo_id, base_of(to), work, preview=preview)
+        contents = _contents.raw(collection, names, repo_id, base_of(to), work, preview=preview, script=branch)
     else:
         sources = {name: select(collection, name, chosen, cache_dir=cache_dir) for name in names}
-        contents = _contents.tables(collection, sources, format, repo_id, preview=preview)
-    return upload(contents.files, contents.describing, to, work=work, owned=contents.owned, dry_run=dry_run)
+        contents = _contents.tables(collection, sources, format, repo_id, preview=preview, script=branch)
+    result = upload(contents.files, contents.describing, to, work=work, owned=contents.owned, dry_run=dry_run)
+    if scripts is None:
+        return result
+    try:
+        return replace(result, script=scripts.bring(dry_run=dry_run))
+    except StoreError as error:
+        text = str(error).rstrip(".")
+        raise StoreError(f"{text}. All is up but the script. Calling push again brings it") from None

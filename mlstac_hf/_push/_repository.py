@@ -156,8 +156,21 @@ class Repository:
         address = HubAddress(repository=self._target.repo_id, revision=None, path="")
         return open_hub(address, commit=self.head, token=self._target.token).passing().read(path)
 
-    def prepare(self) -> None:
+    def history(self, revision: str) -> list[str]:
+        """The commits of a branch or tag of this repository, newest first.
+
+        Raises:
+            StoreError: the Hub refuses, or cannot be reached.
+        """
+        with self._asking("looking into") as ask:
+            commits = ask(lambda: self._api.list_repo_commits(**self._to, revision=revision))
+        return [commit.commit_id for commit in commits]
+
+    def prepare(self, start: str | None = None) -> None:
         """Make the repository and the branch where they are not there, and see whether we may write.
+
+        Args:
+            start: the commit at which a branch starts. Default: the last one of `main`.
 
         Raises:
             StoreError: the Hub refuses, or cannot be reached.
@@ -168,7 +181,8 @@ class Repository:
             if self.head is None:
                 ask(lambda: self._api.create_repo(**self._to, private=self._target.private, exist_ok=True))
                 if self._target.branch != "main":
-                    ask(lambda: self._api.create_branch(**self._to, branch=self._target.branch, exist_ok=True))
+                    branch = {"branch": self._target.branch, "revision": start}
+                    ask(lambda: self._api.create_branch(**self._to, **branch, exist_ok=True))
         if self.head is None:
             self.look()
         if self.head is None:

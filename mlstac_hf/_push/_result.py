@@ -40,6 +40,8 @@ class PushResult:
     deleted: tuple[str, ...]
     """Paths of an earlier push that are not part of this one."""
     dry_run: bool
+    script: PushResult | None = None
+    """Of the branch that holds the script for `datasets` before 4; None where there is none."""
 
     @property
     def nbytes(self) -> int:
@@ -68,6 +70,7 @@ class PushResult:
             "skipped": self.skipped,
             "files": [{name: getattr(file, name) for name in names} for file in self.files],
             "deleted": list(self.deleted),
+            "script": None if self.script is None else self.script.to_dict(),
         }
 
     def __str__(self) -> str:
@@ -89,7 +92,14 @@ class PushResult:
         lines.append(
             "Then the files that are made of these, the last of all." if self.dry_run else f"commit {self.commit}"
         )
+        if self.script is not None:
+            lines.append(self.script._as_script())  # noqa: SLF001 - of its own kind
         return "\n".join(lines)
+
+    def _as_script(self) -> str:
+        """In a line."""
+        does = "is" if not self.uploaded else "would go" if self.dry_run else "went"
+        return f"the script for datasets before 4 {does} {'at' if not self.uploaded else 'up to'} {self.url}"
 
 
 def _about(result: PushResult) -> str:

@@ -179,7 +179,7 @@ class TestText:
         assert "names no licence" in card
 
     def test_code_can_be_run(self):
-        for facts in (self.facts(), self.facts(form="raw", has_script=True)):
+        for facts in (self.facts(), self.facts(form="raw", script="script")):
             blocks = re.findall(r"```python\n(.*?)\n```", make_card(facts), re.DOTALL)
             assert len(blocks) >= 4
             for block in blocks:
@@ -192,7 +192,7 @@ class TestText:
                 assert all(hasattr(mlstac_hf, name) for name in used - {"register"})
 
     def test_raw_repositories_say_how_to_get_pixels(self):
-        card = make_card(self.facts(form="raw", has_script=True))
+        card = make_card(self.facts(form="raw", script="script"))
         assert '**Plain `datasets.load_dataset("user/demo")` gives metadata rows only, no pixels**' in card
         assert 'mlstac_hf.load_dataset("user/demo", split="train")' in card
         assert "mlstac_hf.register()" in card

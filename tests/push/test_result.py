@@ -54,4 +54,5 @@ def test_as_json():
             {"path": "data/1", "nbytes": 1000, "sha256": "0" * 64, "was_there": False},
         ],
         "deleted": ["data/old-0"],
+        "script": None,
     }
