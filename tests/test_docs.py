@@ -28,6 +28,7 @@ NEEDS = {
     "bbox=": "shapely",
     "resplit(": "pyarrow",
     "convert(": "shapely",
+    'layout="container"': "pyarrow",
 }
 """The package that an example needs, by a word in it."""
 
@@ -79,7 +80,11 @@ def test_examples_of_publishing_run_with_a_hub(demo, hub, tmp_path):
 
 @pytest.mark.parametrize("name", MODULES)
 def test_examples_of_docstrings_run(name, demo):
-    rooms = {"mlstac_hf._hf._": "load_dataset(", "mlstac_hf._convert._": "convert("}
+    rooms = {
+        "mlstac_hf._hf._": "load_dataset(",
+        "mlstac_hf._push._": "load_dataset(",
+        "mlstac_hf._convert._": "convert(",
+    }
     needed = [word for room, word in rooms.items() if name.startswith(room)]
     skip_what_is_missing("".join(needed) or name.partition(".")[2])
     module = importlib.import_module(name)
