@@ -131,7 +131,7 @@ def test_a_script_can_be_left_out(hub, push, collection):
 
 
 def test_the_script_comes_last(hub, push, collection):
-    hub.add(Answers(400), "/api/*/commit/script")
+    hub.add(Answers(400), "/api/*/preupload/script")
     with pytest.raises(StoreError, match=r"All is up but the script\. Calling push again brings it"):
         push(collection.address)
     assert "main.json" in held(hub, "main")
