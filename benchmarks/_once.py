@@ -16,9 +16,9 @@ def memory(name):
         return next(int(line.split()[1]) * 1024 for line in file if line.startswith(name))
 
 
-def tell(seconds, before):
+def tell(seconds, before, **more):
     """Say how it went; `before` is the memory that does not count."""
-    print(json.dumps({"seconds": seconds, "peak": memory("VmHWM") - before}))
+    print(json.dumps({"seconds": seconds, "peak": memory("VmHWM") - before, **more}))
 
 
 def once(script, *arguments):

@@ -1,4 +1,4 @@
-"""Run every benchmark on data made now; the results go to `benchmarks/results/`. Takes about nine minutes.
+"""Run every benchmark on data made now; the results go to `benchmarks/results/`. Takes about ten minutes.
 
 Conversion and writing run twice where there is a file system in memory: on disk, where its own speed may be the limit,
 and in memory, where ours is.
@@ -23,6 +23,8 @@ with tempfile.TemporaryDirectory(prefix="mlstac-hf-benchmark-") as folder:
     run("convert.py", folder, "convert")
 with tempfile.TemporaryDirectory(prefix="mlstac-hf-benchmark-") as folder:
     run("write.py", folder, "write")
+with tempfile.TemporaryDirectory(prefix="mlstac-hf-benchmark-") as folder:
+    run("push.py", folder)
 if MEMORY.is_dir():
     with tempfile.TemporaryDirectory(prefix="mlstac-hf-benchmark-", dir=MEMORY) as folder:
         run("convert.py", folder, "convert in memory")

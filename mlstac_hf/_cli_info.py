@@ -86,6 +86,10 @@ def _describe(facts: Mapping[str, Any]) -> None:
         table(capped([(printable(key, 30), printable(value, 60)) for key, value in rows]))
         if sample["planes"]:
             _describe_planes(sample["planes"], facts["address"])
+    if facts["layout"] == "containers":
+        print("\nPlain datasets.load_dataset finds the tables beside containers: rows of")
+        print("metadata, no pixels. This gives pixels:")
+        print(f"  mlstac_hf.load_dataset({printable(facts['address'])!r})")
 
 
 def _tensor(tensor: Mapping[str, Any]) -> str:

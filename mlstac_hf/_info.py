@@ -12,6 +12,8 @@ from typing import Any
 from mlstac_hf._errors import CollectionError, LinkRefusedError, SampleError
 from mlstac_hf._formats import RASTER
 from mlstac_hf._reading import SampleHead, Selection, Source, nbytes_of, open_split, select, whole_of
+from mlstac_hf._reading._containers import ContainerFolder
+from mlstac_hf._reading._shards import ShardFolder
 from mlstac_hf._spec import Collection, format_datetime
 
 _DESCRIBED = ("id", "title", "description", "license", "task", "sensor", "labels", "band_axis")
@@ -25,8 +27,9 @@ def facts_of(collection: Collection, selection: Selection | None = None) -> dict
         selection: which samples to count besides; headers are looked at where that takes it.
 
     Returns:
-        `id`, `title`, `description`, `license`, `task`, `sensor`, `labels`, `band_axis`, `bands`; `splits`, by name
-        how many samples are `declared` and how many were `found`, and their `nbytes` as stored; `nbytes` of
+        `id`, `title`, `description`, `license`, `task`, `sensor`, `labels`, `band_axis`, `bands`; `layout`, how the
+        samples lie there: in `samples`, `containers` or `tables`, of which plain `datasets` reads the last; `splits`,
+        by name how many samples are `declared` and how many were `found`, and their `nbytes` as stored; `nbytes` of
         all; with a selection, how many samples are `selected` and their `selected_nbytes`; `first_sample` with its
         `split`, `tensors` (dtype and shape; dtype `text` where a text takes a tensor's place), `metadata` and, of a
         raster, its `planes`: their `count` and which are the `target`; `problems`, a message for each split that
@@ -38,13 +41,14 @@ def facts_of(collection: Collection, selection: Selection | None = None) -> dict
     """
     splits: dict[str, dict[str, Any]] = {}
     problems: list[str] = []
-    first_sample = None
+    first_sample = layout = None
     for name, catalog in collection.splits.items():
         sizes = [file.nbytes for file in catalog.data_files]
         splits[name] = {"declared": catalog.n_items, "found": None, "nbytes": _sum(sizes) if sizes else None}
         try:
             source = open_split(collection, name)
             splits[name] |= _counted(source)
+            layout = layout or _layout(source)
             first_sample = first_sample or _first_sample(source)
         except (CollectionError, LinkRefusedError, SampleError) as error:
             problems.append(str(error))
@@ -54,11 +58,18 @@ def facts_of(collection: Collection, selection: Selection | None = None) -> dict
     return {
         **{name: _plain(getattr(collection, name)) for name in _DESCRIBED},
         "bands": [band.model_dump(mode="json", exclude_none=True) for band in collection.bands],
+        "layout": layout,
         "splits": splits,
         "nbytes": _sum([split["nbytes"] for split in splits.values()]),
         "first_sample": first_sample,
         "problems": problems,
     }
+
+
+def _layout(source: Source) -> str:
+    if isinstance(source, ShardFolder):
+        return "tables"
+    return "containers" if isinstance(source, ContainerFolder) else "samples"
 
 
 def _counted(source: Source) -> dict[str, int | None]:

@@ -11,6 +11,7 @@ import sys
 
 import numpy as np
 import pytest
+from containers import make_containers
 from safetensors.numpy import save
 
 import mlstac_hf
@@ -74,6 +75,19 @@ class TestInfo:
         assert found["labels"]["water"] == 0
         assert found["bands"][3]["common_name"] == "nir"
         assert found["problems"] == []
+
+    def test_of_containers_the_line_that_gives_pixels(self, tmp_path, demo, capsys):
+        pytest.importorskip("rasterio")
+        pytest.importorskip("pyarrow")
+        make_containers(tmp_path / "made")
+        assert main(["info", str(tmp_path / "made"), "--json"]) == 0
+        assert json.loads(capsys.readouterr().out)["layout"] == "containers"
+        assert main(["info", str(tmp_path / "made")]) == 0
+        out = capsys.readouterr().out
+        assert "metadata, no pixels" in out
+        assert f"mlstac_hf.load_dataset({str(tmp_path / 'made')!r})" in out
+        assert main(["info", str(demo)]) == 0
+        assert "no pixels" not in capsys.readouterr().out
 
     def test_collections_of_upstream(self, real_data, facts):
         found, code = facts(real_data / "genA_s2_lulc")

@@ -10,12 +10,14 @@ import re
 from pathlib import Path
 
 import pytest
+from hub_process import run_with_hub
 
 import mlstac_hf
 from mlstac_hf._demo import make_collection
 
 ROOT = Path(__file__).parents[1]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PUBLISH = ROOT / "docs" / "publish.md"
+PAGES = [ROOT / "README.md", *sorted({*(ROOT / "docs").glob("*.md")} - {PUBLISH})]
 MODULES = sorted(module.name for module in pkgutil.walk_packages(mlstac_hf.__path__, "mlstac_hf."))
 NEEDS = {
     "load_dataset(": "datasets",
@@ -26,6 +28,7 @@ NEEDS = {
     "bbox=": "shapely",
     "resplit(": "pyarrow",
     "convert(": "shapely",
+    'layout="container"': "pyarrow",
 }
 """The package that an example needs, by a word in it."""
 
@@ -64,9 +67,24 @@ def test_examples_of_the_pages_run(page, demo):
         exec(compile(code, page.name, "exec"), names)  # our own pages
 
 
+def test_examples_of_publishing_run_with_a_hub(demo, hub, tmp_path):
+    """In a process of their own, since clients read the address of the Hub once."""
+    for package in ("datasets", "shapely", "cql2", "matplotlib", "PIL"):
+        pytest.importorskip(package)
+    code = "".join(blocks(PUBLISH))
+    told = 'import json\nprint(json.dumps([some[0]["input"].shape, sorted(rows.column_names)]))'
+    shape, columns = run_with_hub(hub, tmp_path, f"demo = {demo!r}\n{code}\n{told}", HF_TOKEN=hub.token("user"))
+    assert shape == [2, 64, 64]
+    assert {"geometry", "mlhf:shard", "mlhf:group", "mlhf:row"} < set(columns)
+
+
 @pytest.mark.parametrize("name", MODULES)
 def test_examples_of_docstrings_run(name, demo):
-    rooms = {"mlstac_hf._hf._": "load_dataset(", "mlstac_hf._convert._": "convert("}
+    rooms = {
+        "mlstac_hf._hf._": "load_dataset(",
+        "mlstac_hf._push._": "load_dataset(",
+        "mlstac_hf._convert._": "convert(",
+    }
     needed = [word for room, word in rooms.items() if name.startswith(room)]
     skip_what_is_missing("".join(needed) or name.partition(".")[2])
     module = importlib.import_module(name)

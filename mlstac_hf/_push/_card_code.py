@@ -57,13 +57,14 @@ def _plain_raw(facts: CardFacts) -> str:
         "import mlstac_hf",
         "",
         "mlstac_hf.register()  # once in a process",
-        f'dataset = datasets.load_dataset("{facts.repo_id}", split="{_split(facts)}")',
+        f'main = "hf://datasets/{facts.repo_id}/main.json"',
+        f'dataset = datasets.load_dataset("mlstac", data_files=main, split="{_split(facts)}")',
     )
     return (
         f'**Plain `datasets.load_dataset("{facts.repo_id}")` gives metadata rows only, no pixels**: the samples of '
         "this repository are files as ML-STAC has them, which `datasets` does not read by itself. This line gives "
         f"pixels, after `pip install 'mlstac-hf[hf]'`:\n\n{raw}\n\n"
-        f"And so does the usual one, once `mlstac_hf` has registered its reader:\n\n{registered}{_script(facts)}"
+        f"And so does `datasets` itself, once `mlstac_hf` has registered its reader:\n\n{registered}{_script(facts)}"
     )
 
 

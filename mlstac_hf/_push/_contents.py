@@ -66,10 +66,7 @@ class Contents:
             repo_id=self.repo_id,
             splits=self.splits,
             stored_nbytes=_nbytes(stored, starts),
-            configs=[
-                _with_size(config, stored, [config.path_of(split.name).partition("*")[0] for split in config.splits])
-                for config in self.configs
-            ],
+            configs=[_with_sizes(config, stored) for config in self.configs],
             **self.facts,
         )
         return [bytes_file(CARD, make_card(facts, card).encode()), self.main(stored)]
@@ -96,14 +93,16 @@ def tables(
 
     Raises:
         MissingExtraError: previews need Pillow.
+        ValueError: there are no samples.
     """
     publication = plan(collection, sources, form)
     splits = [SplitFacts(name=one.name, n_rows=one.n_rows, nbytes=one.nbytes) for one in publication.splits]
+    shown = _with_samples(splits)
     beside = _Beside(publication.collection, sources, origin_of(collection).digest, preview=preview, form=form)
     configs = [
-        ConfigFacts(name=DEFAULT, splits=splits, pattern=f"{DATA}/{{split}}-*.{form}", features=publication.features),
-        _metadata_config(splits, publication.metadata_features, form),
-        *beside.configs(splits),
+        ConfigFacts(name=DEFAULT, splits=shown, pattern=f"{DATA}/{{split}}-*.{form}", features=publication.features),
+        _metadata_config(shown, publication.metadata_features, form),
+        *beside.configs(shown),
     ]
     return Contents(
         files=[*publication.files, *beside.files],
@@ -142,9 +141,11 @@ def raw(
 
     Raises:
         MissingExtraError: previews need Pillow.
+        ValueError: there are no samples.
     """
     found = plan_raw(collection, names, work)
     splits = [SplitFacts(name=name, n_rows=count, nbytes=found.nbytes[name]) for name, count in found.counts.items()]
+    shown = _with_samples(splits)
     beside = _Beside(found.collection, found.sources, origin_of(collection).digest, preview=preview, form="parquet")
     return Contents(
         files=[*found.files, *beside.files],
@@ -156,8 +157,8 @@ def raw(
         samples="{split}/",
         main=lambda _: found.main(base),
         configs=[
-            replace(_metadata_config(splits, found.metadata_features, "parquet"), is_default=True),
-            *beside.configs(splits),
+            replace(_metadata_config(shown, found.metadata_features, "parquet"), is_default=True),
+            *beside.configs(shown),
         ],
         facts={"script": script, **beside.facts},
     )
@@ -208,8 +209,22 @@ def _extent(surveys: Mapping[str, SplitSurvey]) -> dict[str, Any]:
     }
 
 
-def _with_size(config: ConfigFacts, stored: Stored, starts: Sequence[str]) -> ConfigFacts:
-    return replace(config, stored_nbytes=_nbytes(stored, tuple(starts)))
+def _with_samples(splits: Sequence[SplitFacts]) -> list[SplitFacts]:
+    """The splits that configs name: `datasets` refuses a whole repository for one that is empty."""
+    found = [split for split in splits if split.n_rows]
+    if not found:
+        names = ", ".join(split.name for split in splits) or "none"
+        raise ValueError(f"nothing to publish: no samples in any split, or none that was asked for. Splits: {names}")
+    return found
+
+
+def _with_sizes(config: ConfigFacts, stored: Stored) -> ConfigFacts:
+    """With the bytes of its files; small tables take about as many in memory."""
+    sizes = {split.name: _nbytes(stored, (config.path_of(split.name).partition("*")[0],)) for split in config.splits}
+    splits = config.splits
+    if config.name != DEFAULT:
+        splits = [replace(split, nbytes=sizes[split.name]) for split in splits]
+    return replace(config, splits=splits, stored_nbytes=sum(sizes.values()))
 
 
 def _nbytes(stored: Stored, starts: tuple[str, ...]) -> int:

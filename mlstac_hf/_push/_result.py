@@ -83,9 +83,12 @@ class PushResult:
         if self.skipped:
             lines.append(f"{self.skipped} {'is' if self.skipped == 1 else 'are'} there already")
         if self.deleted:
-            would = "would be" if self.dry_run else "were"
+            one = len(self.deleted) == 1
+            would = "would be" if self.dry_run else "was" if one else "were"
             named = ", ".join(self.deleted[:_MOST_NAMED]) + (", …" if len(self.deleted) > _MOST_NAMED else "")
-            lines.append(f"{len(self.deleted)} of an earlier push {would} deleted: {named}")
+            lines.append(
+                f"{len(self.deleted)} that {'is' if one else 'are'} not part of this push {would} deleted: {named}"
+            )
         lines.append(
             "Then the files that are made of these, the last of all." if self.dry_run else f"commit {self.commit}"
         )

@@ -51,6 +51,9 @@ def shards_of(split: str, nbytes: Sequence[int], form: ShardFormat, max_nbytes: 
         form: of the files.
         max_nbytes: a shard is closed before it holds more, unless that made more than 5,000 of them.
 
+    Returns:
+        No shard for a split without rows: `datasets` refuses files without any.
+
     Example:
         >>> [(shard.name, shard.start, shard.stop) for shard in shards_of("test", [4, 4, 4], "parquet", 8)]
         [('test-00000-of-00002.parquet', 0, 2), ('test-00001-of-00002.parquet', 2, 3)]
@@ -62,7 +65,8 @@ def shards_of(split: str, nbytes: Sequence[int], form: ShardFormat, max_nbytes: 
             edges.append(row)
             held = 0
         held += weight
-    edges.append(len(nbytes))
+    if nbytes:
+        edges.append(len(nbytes))
     count = len(edges) - 1
     return [
         Shard(name=f"{split}-{number:05d}-of-{count:05d}.{form}", start=edges[number], stop=edges[number + 1])

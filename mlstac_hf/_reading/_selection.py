@@ -185,7 +185,7 @@ def select(
         # a file that lists samples names them all, so all containers are opened
         whole = open_part(collection, name, wanted if listed is None else replace(wanted, files=None))
         indices: Sequence[int] = range(len(whole)) if listed is None else listed_indices(whole, listed)
-        if selection.narrows:
+        if selection.narrows and len(whole):  # one without samples has no columns to name
             plain = replace(whole, view=WHOLE) if isinstance(whole, SampleFolder) else whole
             index = index_of(plain, origin_of(collection).digest, skip=skip, cache_dir=cache_dir)
             met = selection.matching(index)

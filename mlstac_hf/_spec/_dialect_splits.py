@@ -50,12 +50,18 @@ SPLIT_KEYS = (
 """The keys of the document that may hold splits."""
 
 
+ABSENT = "mlhf:absent"
+"""True in the entry of a split that is not there, and is declared because mlstac reads no collection without it."""
+
+
 def read_splits(document: Any) -> dict[str, Catalog]:
     """Splits in canonical order, under canonical names; what is null or unreadable is not there."""
     found: dict[str, Catalog] = {}
     for name, entry in _declared(document):
         if isinstance(entry, str) and "/" in entry and name in STANDARD:  # nothing but the link
             entry = {"link": entry}  # noqa: PLW2901 - the same entry, spelled out
+        if isinstance(entry, Mapping) and entry.get(ABSENT) is True:
+            continue
         if isinstance(entry, Mapping) and name not in found and PLAIN_NAME.fullmatch(name):
             found[name] = _catalog(name, entry)
     known = [name for name in STANDARD if name in found]

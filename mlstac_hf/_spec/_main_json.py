@@ -11,6 +11,7 @@ import math
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 from urllib.parse import quote
 
+from mlstac_hf._spec._dialect_splits import ABSENT
 from mlstac_hf._spec._dialect_splits import STANDARD as STANDARD_SPLITS
 from mlstac_hf._spec._dialects import SPELLINGS
 from mlstac_hf._spec._extent import extent_document
@@ -193,7 +194,8 @@ def _contact(person: Person) -> Document:
 def sample_splits(collection: Collection, prefix: str, base: str | None = None) -> Document:
     """One key a split; all three, since mlstac counts all of them before it loads one."""
     splits = collection.splits
-    standard = {name: splits.get(name) or Catalog(name=name, n_items=0) for name in STANDARD_SPLITS}
+    nothing: Document = {"n_items": 0, ABSENT: True}
+    standard = {name: splits.get(name) or Catalog(name=name, **nothing) for name in STANDARD_SPLITS}
     document: Document = {f"{prefix}{name}": _sample_split(catalog, base) for name, catalog in standard.items()}
     own = {name: _sample_split(catalog, base) for name, catalog in splits.items() if name not in standard}
     return {**document, f"{prefix}catalog": own} if own else document

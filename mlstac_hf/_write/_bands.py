@@ -57,7 +57,7 @@ def bands_of(array: Array, axis: int | None, index: int) -> dict[str, Any] | Non
     if len(rows) > _MAX_BANDS:
         return None
     flat = rows.reshape(len(rows), -1)
-    bands = _integers(flat) if flat.dtype.kind in "iub" else _floats(flat.astype(np.float64))
+    bands = _integers(flat) if flat.dtype.kind in "iub" else _floats(flat)
     if index % stride(index) == 0:
         at = (np.arange(_VALUES) * _GOLDEN + index * math.sqrt(2)) % 1  # spread over the image, elsewhere in each
         some = flat[:, (at * flat.shape[1]).astype(np.int64)]
@@ -72,7 +72,7 @@ def _integers(rows: Array) -> dict[str, Any]:
     edges = {"minimum": rows.min(axis=1).tolist(), "maximum": rows.max(axis=1).tolist()}
     most, (bands, count) = max(*edges["maximum"], -min(edges["minimum"])), rows.shape
     if most > _SMALL or count * most**2 >= _MOST:
-        return _floats(rows.astype(np.float64)) | edges
+        return _floats(rows) | edges
     sums, squares = np.zeros((2, bands), np.int64)
     most_at_once = _SCRATCH // bands
     for start in range(0, count, most_at_once):
@@ -96,11 +96,18 @@ def _scratch() -> Array:
     return found
 
 
-def _floats(values: Array) -> dict[str, Any]:
-    """Count, mean, squared deviations and range of the finite values of each row, which are used up.
+def _as_floats(values: Array) -> Array:
+    """A copy as float64."""
+    with np.errstate(invalid="ignore"):  # a NaN may be a signalling one
+        return values.astype(np.float64)
+
+
+def _floats(rows: Array) -> dict[str, Any]:
+    """Count, mean, squared deviations and range of the finite values of each row.
 
     Without BLAS, whose threads would fight ours, and whose sums depend on their number.
     """
+    values = _as_floats(rows)
     finite = np.isfinite(values)
     if not finite.all():
         parts = [_finite(row[where][None]) for row, where in zip(values, finite, strict=True)]
@@ -109,6 +116,7 @@ def _floats(values: Array) -> dict[str, Any]:
 
 
 def _finite(values: Array) -> dict[str, Any]:
+    """Of rows that hold nothing else, and are used up."""
     if not values.size:
         return {"count": [0.0], "mean": [0.0], "deviations": [0.0], "minimum": [None], "maximum": [None]}
     edges = {"minimum": values.min(axis=1).tolist(), "maximum": values.max(axis=1).tolist()}
@@ -201,7 +209,7 @@ class BandSums:
 
 def _drawn(dtype: str, text: str) -> Array:
     stored = np.frombuffer(b64decode(text), dtype_of(dtype).newbyteorder("<"))
-    return stored.reshape(-1, _VALUES).astype(np.float64)
+    return _as_floats(stored.reshape(-1, _VALUES))
 
 
 def _added(one: list[int], other: list[int]) -> list[int]:

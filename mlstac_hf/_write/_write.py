@@ -71,7 +71,7 @@ def write(
             mlstac package asks for; nothing is sent there. Default: as the splits that are there have it, else links
             are relative, which this package follows.
         storage_options: for the fsspec filesystem of the destination.
-        workers: threads that encode and write; default up to 4.
+        workers: threads that encode and write, the caller's own among them; default up to 4.
         shard_nbytes: containers are closed before they hold more than this in payloads.
 
     Warns:

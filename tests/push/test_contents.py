@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -10,6 +11,8 @@ from containers import make_containers
 from hub_process import run_with_hub
 from layouts import Grid, images, write_kind
 from made import plain
+from publishing import DESCRIBED
+from publishing import sample as made_sample
 from tables import box_of
 
 import mlstac_hf
@@ -61,6 +64,29 @@ def test_a_stranger_reads_what_was_pushed(hub, push, tmp_path, form):
             ids = [row["id"] for row in rows]
             assert [row["id"] for row in found[f"metadata {streaming}"][split]] == ids
             assert [row["id"] for row in found[f"preview {streaming}"][split]] == ids
+
+
+_KERAS = """
+    import json, sys
+    sys.modules["mlstac_hf"] = None
+    import keras
+    import datasets
+    rows = datasets.load_dataset("user/demo", split="train", trust_remote_code=True).with_format("tf")
+    batches = rows.to_tf_dataset(columns="input", label_cols="target", batch_size=2)
+    classes = keras.layers.Conv2D(3, 1, activation="softmax")
+    model = keras.Sequential([keras.layers.Permute((2, 3, 1)), keras.layers.Rescaling(1e-4), classes])
+    model.compile(loss="sparse_categorical_crossentropy")
+    history = model.fit(batches.map(lambda image, mask: (image, mask[:, 0])), verbose=0)
+    print(json.dumps(history.history["loss"]))
+"""
+
+
+@pytest.mark.parametrize("form", ["parquet", "arrow"])
+def test_keras_is_fed_by_what_was_pushed(hub, push, tmp_path, form):
+    pytest.importorskip("keras")
+    push(plain(tmp_path / "made").address, format=form, preview=False)
+    (loss,) = run_with_hub(hub, tmp_path, _KERAS)
+    assert 0 < loss < float("inf")
 
 
 @pytest.mark.parametrize("form", FORMS)
@@ -139,3 +165,42 @@ def test_a_small_box_of_a_pushed_repository_reads_little(hub, push, tmp_path, fo
     near = mlstac_hf.load("user/demo", "numpy", bbox=box_of(table, 40))
     assert [near[index]["input"].shape for index in range(len(near))] == [(4, 256, 256)]
     assert hub.nbytes_sent - before < 0.05 * total
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_split_without_samples_spoils_nothing(hub, push, tmp_path, form):
+    """`datasets` refuses a repository for one file without rows."""
+    pytest.importorskip("PIL")
+    collection = mlstac_hf.Collection(id="two-splits", **DESCRIBED)
+    for split, count in {"train": 3, "validation": 0, "test": 2}.items():
+        mlstac_hf.write([made_sample(i) for i in range(count)], tmp_path / "made", collection, split=split)
+    push(tmp_path / "made", format=form)
+    found = run_with_hub(hub, tmp_path, _STRANGER.replace("CONFIGS", repr([None, "metadata", "preview"])))
+    assert {name: {split: len(rows) for split, rows in config.items()} for name, config in found.items()} == {
+        name: {"train": 3, "test": 2} for name in found
+    }
+    assert {
+        name: len(mlstac_hf.load("user/demo", "numpy", split=name)) for name in ("train", "validation", "test")
+    } == {
+        "train": 3,
+        "validation": 0,
+        "test": 2,
+    }
+    card = hub.repositories["user/demo"].at("main").files["README.md"].data.decode()
+    assert "validation 0" in card
+
+
+def test_nothing_is_no_publication(push, tmp_path):
+    folder = write_kind("plain", tmp_path / "made", {"train": images(2, (2, 8, 8)), "test": []})
+    with pytest.raises(ValueError, match=r"nothing to publish.*Splits: test"):
+        push(folder, split="test", preview=False)
+
+
+def test_the_line_of_a_raw_card_gives_pixels_to_datasets_itself(hub, push, tmp_path):
+    made = plain(tmp_path / "made")
+    push(made.address, format="raw", preview=False)
+    card = hub.repositories["user/demo"].at("main").files["README.md"].data.decode()
+    (code,) = [block for block in re.findall(r"```python\n(.*?)```", card, re.DOTALL) if "register()" in block]
+    told = "import json\nprint(json.dumps(dataset['input']))"
+    found = run_with_hub(hub, tmp_path / "home", f"{code}\ndataset = dataset.with_format(None)[:]\n{told}")
+    assert np.array_equal(found, [sample.shown["input"] for sample in made.splits["train"]])

@@ -11,12 +11,11 @@ import pytest
 from containers import make_containers
 from layouts import Grid, images, write_kind
 from made import TRAITS
-from tables import publish, read_as_a_stranger
+from tables import as_row, flat, publish, read_as_a_stranger
 from writing import name_of
 
 import mlstac_hf
 from mlstac_hf import SchemaMismatchError
-from mlstac_hf._formats import widen
 
 FORMS = ("parquet", "arrow")
 STRANGE = ("plain", "ragged_boxes", "bool_bfloat16_float16", "float8_complex64", "tensor_to_text_0.0.23")
@@ -82,18 +81,6 @@ def test_whoever_has_only_datasets_reads_the_same(tmp_path):
                     assert {name: as_row(value) for name, value in sample.shown.items()} == {
                         name: flat(row[name]) for name in sample.shown
                     }
-
-
-def as_row(value):
-    """What a plain row holds of a tensor: its values, widened, in order."""
-    return [repr(value)] if isinstance(value, str) else flat(widen(np.asarray(value)).tolist())
-
-
-def flat(value):
-    """Nested lists as one; of data and shape the data."""
-    if isinstance(value, dict):
-        value = value["data"]
-    return [item for part in value for item in flat(part)] if isinstance(value, list) else [repr(value)]
 
 
 @pytest.mark.parametrize("form", FORMS)
@@ -195,3 +182,13 @@ def test_what_is_published_is_sound(tmp_path):
     report = mlstac_hf.validate(tmp_path / "published", deep=True)
     assert report.ok, report
     assert "W602" not in {finding.code for finding in report.warnings}  # numbers begin anew in each split
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("name", ["genA_plain", "genA_s2_lulc", "genB_clouds"])
+def test_real_collections_read_back_as_they_were(name, form, real_data, tmp_path):
+    selection = {"target": [4]} if name == "genB_clouds" else {}
+    if selection:
+        pytest.importorskip("rasterio")
+    publish(real_data / name, tmp_path / "published", form, **selection)
+    same_collection(real_data / name, tmp_path / "published", **selection)

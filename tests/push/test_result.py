@@ -35,7 +35,7 @@ def test_a_dry_run_in_words():
     assert said[0] == "38 of 40 files would go up to https://hub/datasets/user/demo, about 38.0 kB of 40.0 kB"
     assert len(said) == 25
     assert said[21:23] == ["  and 18 more", "2 are there already"]
-    assert said[23].startswith("30 of an earlier push would be deleted: data/old-0, data/old-1, ")
+    assert said[23].startswith("30 that are not part of this push would be deleted: data/old-0, data/old-1, ")
     assert said[23].endswith("data/old-19, …")
     assert said[24].startswith("Then the files that are made of these")
 

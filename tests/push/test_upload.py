@@ -178,7 +178,7 @@ def test_what_changed_goes_up_and_what_is_stale_goes_away(hub, push):
     assert {*gone} == {*result.deleted} == {f"data/train-{number:05d}-of-00004.parquet" for number in range(4)}
     assert "metadata/note.txt" not in added  # as it was
     assert held(hub)["mine/notes.txt"] == held(hub)["data.csv"] == b"mine"
-    assert "4 of an earlier push were deleted: data/train-00000-of-00004.parquet" in str(result)
+    assert "4 that are not part of this push were deleted: data/train-00000-of-00004.parquet" in str(result)
 
 
 def test_many_stale_files_go_after_the_card(hub, push):

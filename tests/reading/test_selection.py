@@ -10,6 +10,7 @@ import warnings
 import numpy as np
 import pytest
 from containers import make_containers
+from layouts import images, write_kind
 from misbehaving import MisbehavingServer
 from safetensors.numpy import save
 from writing import name_of
@@ -416,3 +417,9 @@ def test_keys_that_mean_nothing_are_refused(layout, key):
 def test_near_misses_are_told_what_to_type(layout, options, hint):
     with pytest.raises((ValueError, UnknownNameError), match=hint):
         load(layout, **options)
+
+
+def test_a_split_without_samples_meets_every_condition(tmp_path):
+    folder = write_kind("plain", tmp_path / "made", {"train": images(2, (2, 8, 8), cloud=3), "test": []})
+    found = {name: len(mlstac_hf.load(folder, "numpy", split=name, filter="cloud = '3'")) for name in ("train", "test")}
+    assert found == {"train": 2, "test": 0}

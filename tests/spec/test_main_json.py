@@ -127,9 +127,13 @@ def test_the_sample_layout_has_what_0_0_counts_and_downloads():
     document = main_json(ponds, "samples", base=BASE)
     assert [document[f"ml:{name}"] for name in ("train", "validation", "test")] == [
         {"n_items": 3, "link": f"{BASE}train/"},
-        {"n_items": 0, "link": f"{BASE}validation/"},
-        {"n_items": 0, "link": f"{BASE}test/"},
+        {"n_items": 0, "mlhf:absent": True, "link": f"{BASE}validation/"},
+        {"n_items": 0, "mlhf:absent": True, "link": f"{BASE}test/"},
     ]
+    assert {name: split.n_items for name, split in Collection.from_dict(document).splits.items()} == {
+        "train": 3,
+        "x": 1,
+    }
     assert document["ml:catalog"] == {"x": {"n_items": 1, "link": f"{BASE}x/"}}
     assert document["ml:task"] == ["TensorSegmentation"]
     assert not any(key.startswith("ml_") for key in document)
