@@ -75,7 +75,7 @@ def named_samples(collection: Collection, data_files: Mapping[str, Sequence[str]
         The collection itself where they name no sample, or all of them.
     """
     home = _plain(origin_of(collection).store.url.rstrip("/"))
-    listed = {split: _by_folder(files, home, collection) for split, files in data_files.items()}
+    listed = {str(split): _by_folder(files, home, collection) for split, files in data_files.items()}
     listed = {split: folders for split, folders in listed.items() if folders}
     samples: dict[str, dict[str, list[str]]] = {}
     is_all = True
@@ -87,7 +87,8 @@ def named_samples(collection: Collection, data_files: Mapping[str, Sequence[str]
             found = [name for name in every if name.partition("/")[0] in names]
             samples[split][folder] = found
             is_all = is_all and split == folder and len(found) == len(every)
-    if is_all and set(samples) in (set(), set(collection.splits)):
+    empty = {name for name, catalog in collection.splits.items() if catalog.n_items == 0}
+    if is_all and (not samples or {*samples, *empty} == {*collection.splits}):
         return collection
     files = {
         split: SplitFile(split=split, collection=collection.id, samples=folders, made={})

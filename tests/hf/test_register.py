@@ -164,6 +164,26 @@ def test_splits_that_differ_are_refused_by_name(tmp_path, load):
         load("mlstac", data_dir=str(made.folder))
 
 
+@pytest.mark.parametrize("streaming", [False, True], ids=["cached", "streaming"])
+def test_splits_of_no_samples_are_datasets_of_no_rows(collection, load, cache, streaming):
+    shutil.rmtree(collection.folder / "test")
+    (collection.folder / "test").mkdir()
+    document = json.loads((collection.folder / "main.json").read_text())
+    document["ml:test"]["n_items"] = 0
+    (collection.folder / "main.json").write_text(json.dumps(document))
+    ours = mlstac_hf.load_dataset(collection.address, cache_dir=cache)
+    theirs = load("mlstac", data_dir=str(collection.folder), streaming=streaming)
+    assert rows(theirs) == rows(ours)
+    assert theirs["test"].features == ours["test"].features
+    assert list(load("mlstac", data_dir=str(collection.folder), split="test", streaming=streaming)) == []
+
+
+def test_a_copy_of_some_splits_is_read(collection, load):
+    shutil.rmtree(collection.folder / "test")
+    found = load("mlstac", data_dir=str(collection.folder))
+    assert {name: len(split) for name, split in found.items()} == {"train": 5, "validation": 3}
+
+
 def test_files_of_no_collection_are_refused(collection, load, tmp_path):
     shutil.copytree(collection.folder / "train", tmp_path / "far" / "from" / "it" / "train")
     with pytest.raises(CollectionNotFoundError, match=r"of no ML-STAC collection: looked for main\.json in .*far"):
