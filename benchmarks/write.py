@@ -55,7 +55,12 @@ def publish(folder, layout, count):
     import mlstac_hf
 
     collection = mlstac_hf.Collection(
-        id="bench", task=["TensorSegmentation"], labels={"land": 0, "water": 1, "ice": 2, "cloud": 3, "shadow": 4}
+        id="bench",
+        title="Bench",
+        description="Noise.",
+        license="CC0-1.0",
+        task=["TensorSegmentation"],
+        labels={"land": 0, "water": 1, "ice": 2, "cloud": 3, "shadow": 4},
     )
     mlstac_hf.write(samples(count), folder, collection, layout=layout)
 

@@ -201,13 +201,12 @@ class TestEnds:
     def test_the_line_for_planes_works_as_it_is_shown(self, tmp_path, capsys):
         pytest.importorskip("rasterio")
         pytest.importorskip("pyarrow")
-        from containers import make_containers
-
         make_containers(tmp_path / "boxes")
         assert main(["info", str(tmp_path / "boxes")]) == 0
         shown = capsys.readouterr().out
         assert "planes 0 to 4, all of them input" in shown
-        line = shown.splitlines()[-1].strip().replace("load(", "load(framework='numpy', address=")
+        (line,) = [line.strip() for line in shown.splitlines() if "target=[" in line]
+        line = line.replace("load(", "load(framework='numpy', address=")
         assert eval(line)[0]["target"].shape == (1, 16, 16)  # our own line
         document = json.loads((tmp_path / "boxes" / "main.json").read_text())
         (tmp_path / "boxes" / "main.json").write_text(json.dumps({**document, "mlhf:target_planes": [4]}))

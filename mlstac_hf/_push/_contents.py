@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from mlstac_hf._push._card import make_card
+from mlstac_hf._push._card import BEGIN, make_card
 from mlstac_hf._push._card_facts import DEFAULT, METADATA, PREVIEW, CardFacts, ConfigFacts, Form, SplitFacts
 from mlstac_hf._push._leakage import leakage_of
 from mlstac_hf._push._pictures import class_counts, plan_pictures
@@ -162,6 +162,11 @@ def raw(
         ],
         facts={"script": script, **beside.facts},
     )
+
+
+def is_ours(card: str) -> bool:
+    """Whether a card is that of a push."""
+    return BEGIN in card
 
 
 class _Beside:

@@ -83,6 +83,7 @@ def push(
     Raises:
         ValueError: an argument that means nothing, files that the Hub does not take, or a branch `script` that is not
             ours.
+        FileExistsError: the repository holds files that no push brought, where a push keeps its own.
         SampleError: a sample that cannot be read.
         SchemaMismatchError: samples differ in dtype or tensors.
         StoreError: the Hub refuses, or went on failing. The message says what is up.
@@ -116,7 +117,15 @@ def push(
     else:
         sources = {name: select(collection, name, chosen, cache_dir=cache_dir) for name in names}
         contents = _contents.tables(collection, sources, format, repo_id, preview=preview, script=branch)
-    result = upload(contents.files, contents.describing, to, work=work, owned=contents.owned, dry_run=dry_run)
+    result = upload(
+        contents.files,
+        contents.describing,
+        to,
+        work=work,
+        owned=contents.owned,
+        is_ours=_contents.is_ours,
+        dry_run=dry_run,
+    )
     if scripts is None:
         return result
     try:

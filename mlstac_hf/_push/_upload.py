@@ -32,18 +32,8 @@ from mlstac_hf._push._manifest import Content, Manifest, git_id, known_in
 from mlstac_hf._push._planned import PlannedFile, StoredFile
 from mlstac_hf._push._repository import Repository, Target, in_lfs, their_bars_off
 from mlstac_hf._push._result import PushedFile, PushResult
+from mlstac_hf._push._stale import CARD, UNFINISHED, check_ours, stale
 
-CARD = "README.md"
-UNFINISHED = b"""---
-viewer: false
-configs:
-- config_name: default
-  data_files:
-  - split: train
-    path: this-push-is-not-finished-yet/*
----
-This dataset is being uploaded. What is here so far is not all of it.
-"""
 _PARCEL_NBYTES = 64 << 20
 _PARCEL_FILES = 32
 """Small files go up together."""
@@ -62,6 +52,7 @@ def upload(
     *,
     work: Path,
     owned: Sequence[str] = (),
+    is_ours: Callable[[str], bool] | None = None,
     dry_run: bool = False,
 ) -> PushResult:
     """Bring files to a repository; called again, it goes on where it stopped, and changes nothing where all is there.
@@ -74,6 +65,8 @@ def upload(
         work: folder for the manifest and for files while they are made: two at a time, or two groups of small ones of
             64 MiB. See `work_folder`.
         owned: how paths begin that are ours, such as `data/`. What is there and not part of this push is deleted.
+        is_ours: whether a card is that of an earlier push; without such a card nothing that somebody else put there is
+            deleted. Default: whatever is there may go.
         dry_run: only look at what is there.
 
     Returns:
@@ -81,12 +74,15 @@ def upload(
 
     Raises:
         ValueError: the Hub would not take these files.
+        FileExistsError: files that no push brought lie under `owned`.
         StoreError: the Hub refuses or fails, somebody else pushes there; the message says what is up.
         Exception: what making a file raises. What was up before is remembered.
     """
     repository = Repository(target)
     repository.look()
     _check(files, repository, owned)
+    if is_ours is not None:
+        check_ours(repository, owned, known_in(work), is_ours)
     if dry_run:
         return _planned_result(files, repository, owned, known_in(work))
     scratch = work / "made"
@@ -142,7 +138,7 @@ class _Push:
         _check(planned, self._repository, self._owned)
         made = [self._make(file) for file in describing if not self._is_there(file)]
         self._send(made)
-        deleted = _stale(planned, self._repository, self._owned)
+        deleted = stale(planned, self._repository, self._owned)
         self._finish(made, deleted)
         self._manifest.forget_all_but({file.key for file in planned})
         return PushResult(
@@ -281,18 +277,7 @@ class _Push:
 
 
 def _check(files: Sequence[PlannedFile], repository: Repository, owned: Sequence[str]) -> None:
-    check_limits(files, repository.files.keys() - set(_stale(files, repository, owned)))
-
-
-def _stale(files: Sequence[PlannedFile], repository: Repository, owned: Sequence[str]) -> list[str]:
-    """What is there of an earlier push, and no part of this one."""
-    planned = {file.path for file in files}
-    return [
-        path
-        for path in repository.files
-        if path not in planned
-        and (path.startswith(tuple(owned)) or (path == CARD and repository.holds(CARD, Content.of(UNFINISHED))))
-    ]
+    check_limits(files, repository.files.keys() - set(stale(files, repository, owned)))
 
 
 def _planned_result(
@@ -310,5 +295,5 @@ def _planned_result(
                 was_there=was_there,
             )
         )
-    deleted = tuple(_stale(files, repository, owned))
+    deleted = tuple(stale(files, repository, owned))
     return PushResult(url=repository.url, commit=None, files=tuple(pushed), deleted=deleted, dry_run=True)

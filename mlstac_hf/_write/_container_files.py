@@ -32,7 +32,7 @@ from mlstac_hf._write._raster_payload import encode_raster, stack
 from mlstac_hf._write._sample import Checked
 
 TABLE = "metadata.parquet"
-_AHEAD = 8_000_000
+_AHEAD = 1_000_000
 """Bytes that may be held beyond those of one container, while one is put and the next one fills."""
 _STANDARD = ("crs", "geotransform", "start_datetime", "end_datetime")
 

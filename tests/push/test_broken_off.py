@@ -13,7 +13,8 @@ from planning import Plan  # noqa: E402
 from mlstac_hf import StoreError  # noqa: E402
 from mlstac_hf._push import _polite, _upload  # noqa: E402
 from mlstac_hf._push._repository import Target  # noqa: E402
-from mlstac_hf._push._upload import UNFINISHED, upload  # noqa: E402
+from mlstac_hf._push._stale import UNFINISHED  # noqa: E402
+from mlstac_hf._push._upload import upload  # noqa: E402
 
 NAMES = st.sampled_from(
     [f"data/{split}-{number}.{kind}" for split in "ab" for number in "012" for kind in ("bin", "txt")]

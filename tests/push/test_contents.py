@@ -116,6 +116,18 @@ def test_an_existing_card_keeps_its_own_text(hub, push, tmp_path):
     assert card.count("mlstac-hf:begin") == 1
 
 
+def test_files_of_others_are_never_deleted(hub, push, tmp_path):
+    made = plain(tmp_path / "made")
+    theirs = {"README.md": b"# Mine", "data/mine.csv": b"1,2", "notes/a.txt": b"a"}
+    hub.add_repository("user/demo", theirs)
+    for dry_run in (True, False):
+        with pytest.raises(FileExistsError, match=r"holds 1 files that no push brought there, such as data/mine\.csv"):
+            push(made.address, preview=False, dry_run=dry_run)
+    held = hub.repositories["user/demo"].at("main").files
+    assert {path: held[path].data for path in theirs} == theirs
+    assert "main.json" not in held
+
+
 @pytest.mark.filterwarnings("ignore:collection .* could be better:mlstac_hf.CollectionWarning")
 def test_thousands_of_sample_files_become_containers(hub, push, tmp_path, monkeypatch):
     monkeypatch.setattr(_raw, "LOOSE", 3)
