@@ -1,6 +1,7 @@
 """What a push did, in words and as JSON."""
 
 import json
+from dataclasses import replace
 
 from mlstac_hf._push._result import PushedFile, PushResult
 
@@ -56,3 +57,13 @@ def test_as_json():
         "deleted": ["data/old-0"],
         "script": None,
     }
+
+
+def test_the_script_is_a_line_more():
+    for script, line in (
+        (result(2), "went up to"),
+        (result(2, there=2), "is at"),
+        (result(2, there=1, dry_run=True), "would go up to"),
+    ):
+        told = str(replace(result(3), script=script)).splitlines()
+        assert told[-1] == f"the script for datasets before 4 {line} https://hub/datasets/user/demo"
