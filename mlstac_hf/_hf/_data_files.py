@@ -29,7 +29,17 @@ def is_ours(data_files: Mapping[str, Sequence[str]], token: Any) -> bool:
     names = [file for files in data_files.values() for file in files]
     if any(_is_sample(name) for name in names):
         return True
-    return any(_is_collection(name, token) for name in names if _split(name)[1] == MAIN)
+    return any(is_collection(name, token) for name in names if _split(name)[1] == MAIN)
+
+
+def is_collection(address: str, token: Any) -> bool:
+    """Whether the `main.json` at an address declares splits."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", CollectionWarning)
+        try:
+            return bool(open_collection(address, token=token if isinstance(token, str) else None).splits)
+        except MLSTACError:
+            return False
 
 
 def address_of(data_files: Mapping[str, Sequence[str]], root: str | None, opens: partial[Collection]) -> Collection:
@@ -125,15 +135,6 @@ def _is_sample(name: str) -> bool:
     # `weights` and `adapter` are numbers too, of no sample that anybody has: 50 thousand million begin with 0
     is_number = parts is not None and parts[0].startswith("0") and decode_name(parts[0]) is not None
     return base.endswith(CONTAINER) or is_number
-
-
-def _is_collection(address: str, token: Any) -> bool:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", CollectionWarning)
-        try:
-            return bool(open_collection(address, token=token if isinstance(token, str) else None).splits)
-        except MLSTACError:
-            return False
 
 
 def _plain(address: str) -> str:

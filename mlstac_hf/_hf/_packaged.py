@@ -1,7 +1,7 @@
 """The builder that `datasets.load_dataset` finds by the name `mlstac`, and for raw collections, after `register()`.
 
 Owns: from what `datasets` knows of a request to a plan. Leaves to others: which collection its files are of
-(`_data_files`), what there is to build (`_plan`), building (`_builder`).
+(`_data_files`), which cards offer only tables (`_card_files`), what there is to build (`_plan`), building (`_builder`).
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import Any, Literal
 import datasets
 
 from mlstac_hf._hf import _builder
+from mlstac_hf._hf._card_files import DEFAULT, folder_of_samples
 from mlstac_hf._hf._data_files import EXTENSIONS, address_of, is_ours, named_samples
 from mlstac_hf._hf._plan import NAME, Options, Plan, digest
 from mlstac_hf._hf._private import add_packaged_module
@@ -34,9 +35,10 @@ from mlstac_hf._reading import (
     passing,
 )
 from mlstac_hf._spec import Collection
-from mlstac_hf._stores import MAIN
+from mlstac_hf._stores import MAIN, hub_address
 from mlstac_hf._version import __version__
 
+_VERSION = digest(__version__)[:16]
 _patched_for_streaming = True
 """As in `_builder`."""
 
@@ -88,6 +90,9 @@ class Packaged(_builder.MLSTAC):
     """Builds all splits of the collection that its data files are of."""
 
     BUILDER_CONFIG_CLASS = MLSTACConfig
+
+    def __init__(self, **arguments: Any) -> None:
+        super().__init__(**{**arguments, "info": None})  # what the Hub knows is of the tables beside the samples
 
     def _create_builder_config(self, *args: Any, **kwargs: Any) -> tuple[MLSTACConfig, str]:
         """The config, and the id of the cache: of the collection as it is now, and of this version."""
@@ -150,6 +155,37 @@ class Packaged(_builder.MLSTAC):
         return super()._split_generators(dl_manager)
 
 
+def builder_of(asked: Mapping[str, Any]) -> Packaged | None:
+    """The builder of the samples, where `datasets` would give the rows of the tables beside them.
+
+    Args:
+        asked: arguments of `datasets.load_dataset_builder`.
+
+    Returns:
+        None where something else is asked for: another config, files by name, what is no raw collection.
+    """
+    if asked.get("data_dir") or asked.get("data_files") or asked.get("name") not in (None, DEFAULT):
+        return None
+    token = asked.get("token") or getattr(asked.get("download_config"), "token", None)
+    revision = None if asked.get("revision") is None else str(asked["revision"])
+    folder = folder_of_samples(asked["path"], revision, token if isinstance(token, str) else None)
+    if folder is None:
+        return None
+    on_hub = hub_address(folder)
+    return Packaged(
+        cache_dir=asked.get("cache_dir"),
+        dataset_name=Path(asked["path"]).resolve().name if on_hub is None else on_hub.repository.partition("/")[2],
+        config_name=DEFAULT,
+        hash=_VERSION,
+        base_path=folder,
+        features=asked.get("features"),
+        token=token,
+        repo_id=None if on_hub is None else on_hub.repository,
+        storage_options=asked.get("storage_options"),
+        **asked.get("config_kwargs", {}),
+    )
+
+
 def register_packaged() -> None:
     """Make `datasets.load_dataset` find this builder. Calling it again changes nothing.
 
@@ -159,8 +195,9 @@ def register_packaged() -> None:
     add_packaged_module(
         NAME,
         Packaged.__module__,
-        digest(__version__)[:16],
+        _VERSION,
         extensions=EXTENSIONS,
         file_names=[MAIN],
         is_ours=lambda data_files, download: is_ours(data_files, download and download.token),
+        builder_of=builder_of,
     )

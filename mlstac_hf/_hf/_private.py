@@ -9,6 +9,8 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
+from functools import wraps
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,8 @@ from mlstac_hf._errors import MLSTACError
 _OURS = Path(__file__).resolve().parents[1]
 _PACKAGED = "datasets.packaged_modules"
 _INFER = "infer_module_for_data_files"
+_BUILDER = "load_dataset_builder"
+_READS = "load raw ML-STAC collections by datasets.load_dataset", "mlstac_hf.load_dataset(address)"
 
 
 def format_tables() -> tuple[Callable[..., None], dict[str, Any]]:
@@ -60,6 +64,7 @@ def add_packaged_module(
     extensions: Sequence[str],
     file_names: Sequence[str],
     is_ours: Callable[[Any, Any], bool],
+    builder_of: Callable[[dict[str, Any]], Any | None],
 ) -> None:
     """Make a builder known by a name, and as the one for its own files. Doing it again changes nothing.
 
@@ -71,19 +76,21 @@ def add_packaged_module(
         file_names: of files that belong to the data, whatever their extension.
         is_ours: says so, by the data files of all splits and a DownloadConfig; asked before their extensions are
             counted, which a few stray files can decide.
+        builder_of: makes the builder that `datasets.load_dataset_builder` gives, by its arguments; None of what is not
+            ours.
 
     Raises:
         MLSTACError: this version of `datasets` keeps its builders elsewhere; nothing was changed.
     """
-    places = "load raw ML-STAC collections by datasets.load_dataset", "mlstac_hf.load_dataset(address)"
     load = importlib.import_module("datasets.load")
-    modules = _found(_PACKAGED, "_PACKAGED_DATASETS_MODULES", *places)
-    by_extension = _found(_PACKAGED, "_EXTENSION_TO_MODULE", *places)
-    known_extensions = _found(_PACKAGED, "_MODULE_TO_EXTENSIONS", *places)
-    known_names = _found(_PACKAGED, "_MODULE_TO_METADATA_FILE_NAMES", *places)
-    infer = _found("datasets.load", _INFER, *places)
+    modules = _found(_PACKAGED, "_PACKAGED_DATASETS_MODULES", *_READS)
+    by_extension = _found(_PACKAGED, "_EXTENSION_TO_MODULE", *_READS)
+    known_extensions = _found(_PACKAGED, "_MODULE_TO_EXTENSIONS", *_READS)
+    known_names = _found(_PACKAGED, "_MODULE_TO_METADATA_FILE_NAMES", *_READS)
+    infer = _found("datasets.load", _INFER, *_READS)
+    builder = _found("datasets.load", _BUILDER, *_READS)
     spelling = "" if hasattr(load, "ALL_ALLOWED_EXTENSIONS") else "_"  # from 4 on
-    allowed = _found("datasets.load", f"{spelling}ALL_ALLOWED_EXTENSIONS", *places)
+    allowed = _found("datasets.load", f"{spelling}ALL_ALLOWED_EXTENSIONS", *_READS)
     modules[name] = (module, version)
     known_extensions[name] = list(extensions)
     known_names[name] = list(file_names)
@@ -101,6 +108,25 @@ def add_packaged_module(
 
         infer_ours_first.ours = True  # type: ignore[attr-defined]
         setattr(load, _INFER, infer_ours_first)
+    if not getattr(builder, "ours", False):
+
+        @wraps(builder)
+        def build_ours_first(*args: Any, **kwargs: Any) -> Any:
+            asked = _named(builder, args, kwargs)
+            ours = None if asked.get("path", name) in modules else builder_of(asked)
+            return builder(*args, **kwargs) if ours is None else ours
+
+        build_ours_first.ours = True  # type: ignore[attr-defined]
+        setattr(load, _BUILDER, build_ours_first)
+        setattr(datasets, _BUILDER, build_ours_first)
+
+
+def _named(function: Callable[..., Any], args: Any, kwargs: Any) -> dict[str, Any]:
+    """The arguments of a call by their names; none where it cannot be called so."""
+    try:
+        return dict(signature(function).bind(*args, **kwargs).arguments)
+    except TypeError:
+        return {}
 
 
 def _found(module: str, name: str, purpose: str, instead: str) -> Any:

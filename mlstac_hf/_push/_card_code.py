@@ -57,8 +57,7 @@ def _plain_raw(facts: CardFacts) -> str:
         "import mlstac_hf",
         "",
         "mlstac_hf.register()  # once in a process",
-        f'main = "hf://datasets/{facts.repo_id}/main.json"',
-        f'dataset = datasets.load_dataset("mlstac", data_files=main, split="{_split(facts)}")',
+        f'dataset = datasets.load_dataset("{facts.repo_id}", split="{_split(facts)}")',
     )
     return (
         f'**Plain `datasets.load_dataset("{facts.repo_id}")` gives metadata rows only, no pixels**: the samples of '

@@ -43,7 +43,12 @@ def tables(monkeypatch):
     """The tables of datasets that say which builder is for which files, as they were when the test is over."""
     found = {name: table for name in _TABLES if (table := getattr(datasets.load, name, None)) is not None}
     before = {name: table.copy() for name, table in found.items()}
-    monkeypatch.setattr(datasets.load, "infer_module_for_data_files", datasets.load.infer_module_for_data_files)
+    for place, name in (
+        (datasets.load, "infer_module_for_data_files"),
+        (datasets.load, "load_dataset_builder"),
+        (datasets, "load_dataset_builder"),
+    ):
+        monkeypatch.setattr(place, name, getattr(place, name))
     yield lambda: found
     for name, table in found.items():
         table.clear()

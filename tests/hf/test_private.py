@@ -20,6 +20,7 @@ TABLES = (
     ("datasets.packaged_modules", "_MODULE_TO_EXTENSIONS"),
     ("datasets.packaged_modules", "_MODULE_TO_METADATA_FILE_NAMES"),
     ("datasets.load", "infer_module_for_data_files"),
+    ("datasets.load", "load_dataset_builder"),
     ("datasets.load", f"{SPELLING}ALL_ALLOWED_EXTENSIONS"),
 )
 FORMATS = (("datasets.formatting", "_register_formatter"), ("datasets.formatting", "_FORMAT_TYPES"))
@@ -48,10 +49,11 @@ def test_where_formats_cannot_be_registered_load_is_named(monkeypatch, module, n
 
 def test_registering_again_changes_nothing(tables):
     mlstac_hf.register()
-    before, infer = repr(tables()), datasets.load.infer_module_for_data_files
+    before, infer, build = repr(tables()), datasets.load.infer_module_for_data_files, datasets.load_dataset_builder
     mlstac_hf.register()
     assert repr(tables()) == before
     assert datasets.load.infer_module_for_data_files is infer
+    assert datasets.load_dataset_builder is datasets.load.load_dataset_builder is build
 
 
 def test_a_builder_writes_nothing_beside_the_package(collection, tmp_path):
