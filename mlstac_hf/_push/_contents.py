@@ -92,7 +92,6 @@ def tables(
         script: the branch that will hold a script, if there will be one.
 
     Raises:
-        MissingExtraError: previews need Pillow.
         ValueError: there are no samples.
     """
     publication = plan(collection, sources, form)
@@ -140,7 +139,6 @@ def raw(
         script: the branch that will hold a script, if there will be one.
 
     Raises:
-        MissingExtraError: previews need Pillow.
         ValueError: there are no samples.
     """
     found = plan_raw(collection, names, work)

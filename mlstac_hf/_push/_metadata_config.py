@@ -14,7 +14,6 @@ from typing import Any
 import datasets
 import pyarrow as pa
 import pyarrow.parquet as pq
-import shapely
 
 from mlstac_hf._hf._job import Job
 from mlstac_hf._hf._tables import table_of
@@ -103,6 +102,8 @@ def _columns(
 def _outlines(source: Source, indices: Sequence[int], heads: Sequence[SampleHead], kinds: set[str]) -> list[Any]:
     """WKB in longitude and latitude, null where a sample's place is not known."""
     facts: list[dict[str, Any]] = [source.metadata(index, head) for index, head in zip(indices, heads, strict=True)]
+    import shapely  # a dry run does without
+
     places = outlines(source, indices, heads, facts)
     kinds |= {place.geom_type for place in places if place is not None}
     return [None if place is None else shapely.to_wkb(place, flavor="iso") for place in places]

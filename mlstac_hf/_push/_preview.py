@@ -21,7 +21,7 @@ import numpy as np
 import pyarrow as pa
 from tqdm.auto import tqdm
 
-from mlstac_hf._errors import BAD_SAMPLE, MissingExtraError
+from mlstac_hf._errors import BAD_SAMPLE
 from mlstac_hf._formats import Array
 from mlstac_hf._pictures import Stretch, Target, Tones, target_of
 from mlstac_hf._pictures._targets import labels_of
@@ -70,17 +70,7 @@ def plan_previews(
         sources: the samples of each split; rows are theirs, in their order. One that cannot be read has no picture.
         digest: of `main.json`, as opened.
         form: of the files; that of the data, since `datasets` reads all configs of a repository as files of one kind.
-
-    Raises:
-        MissingExtraError: Pillow is not installed.
     """
-    try:
-        import PIL.Image  # noqa: F401 - whether it is there
-    except ImportError:
-        raise MissingExtraError(
-            "previews need Pillow, which is not installed. Install it with: pip install 'mlstac-hf[plot]', or leave "
-            "previews out with preview=False (--no-preview)"
-        ) from None
     features = _features(collection, sources)
     files = []
     for name, source in sources.items():

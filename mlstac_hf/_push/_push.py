@@ -12,9 +12,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, Unpack, get_args
 
-from mlstac_hf._errors import MissingExtraError, StoreError
+from mlstac_hf._errors import StoreError
+from mlstac_hf._push._extras import check_extras, lacking_for_real
 from mlstac_hf._push._manifest import work_folder
-from mlstac_hf._push._repository import MESSAGE, Target, base_of
+from mlstac_hf._push._repository import MESSAGE, Target, base_of, lacking_token
 from mlstac_hf._push._result import PushResult
 from mlstac_hf._push._script import ScriptBranch, script_branch
 from mlstac_hf._push._upload import upload
@@ -71,7 +72,7 @@ def push(
         token: with write permission; also reads a private `address`. Default: HF_TOKEN, or that of a login.
         private: whether a repository that is made is private. Default: as the owner has set it.
         message: of the commit.
-        dry_run: only look at what is there, and say what would go up.
+        dry_run: only look at what is there, and say what would go up, and what the push will lack.
         cache_dir: where files are made, two at a time, and where is noted what is up, in place of the platform's cache
             folder of the user.
         **selection: `bands`, `target`, `filter`, `bbox`, `intersects`, `datetime`, `limit`, `types`, `scale`, `crop`,
@@ -87,7 +88,8 @@ def push(
         SampleError: a sample that cannot be read.
         SchemaMismatchError: samples differ in dtype or tensors.
         StoreError: the Hub refuses, or went on failing. The message says what is up.
-        MissingExtraError: `datasets` or `huggingface_hub` is not installed.
+        MissingExtraError: a package is not installed; the message names all that this push needs, and the line to type.
+            A dry run needs `datasets` and `huggingface_hub`.
 
     Example:
         >>> print(push(demo, "user/demo", dry_run=True))  # doctest: +SKIP
@@ -99,12 +101,9 @@ def push(
     chosen = selection_of(selection, "push")
     if format == "raw" and chosen != Selection():
         raise ValueError(f'format="raw" publishes files as they are, got {", ".join(selection)}; use "parquet"')
-    try:
-        from mlstac_hf._push import _contents
-    except ImportError as error:
-        raise MissingExtraError(
-            f"push needs {error.name}, which is not installed. Install it with: pip install 'mlstac-hf[hf,select]'"
-        ) from None
+    check_extras(preview=preview, dry_run=dry_run)
+    from mlstac_hf._push import _contents
+
     collection = open_collection(
         address, token=token, storage_options=storage_options, trust_links=trust_links, splits=splits
     )
@@ -126,6 +125,9 @@ def push(
         is_ours=_contents.is_ours,
         dry_run=dry_run,
     )
+    if dry_run:
+        lacking = (lacking_for_real(preview=preview), lacking_token(to))
+        result = replace(result, lacking=tuple(filter(None, lacking)))
     if scripts is None:
         return result
     try:

@@ -6,6 +6,7 @@ Owns: every request of a push, what the repository holds, commits on top of what
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -23,6 +24,7 @@ from mlstac_hf._version import __version__
 
 _CONFLICTS = (HTTPStatus.CONFLICT, HTTPStatus.PRECONDITION_FAILED)
 _KIND = {"repo_type": "dataset"}
+_IN_URL = re.compile(rf"(?:(?:.*/)?datasets/|\w+://[^/]+/)({REPOSITORY.pattern})", re.ASCII)
 MESSAGE = "Push with mlstac-hf"
 _Answer = TypeVar("_Answer")
 
@@ -43,8 +45,10 @@ class Target:
     """Of the last commit."""
 
     def __post_init__(self) -> None:
-        if not REPOSITORY.fullmatch(self.repo_id):
-            raise ValueError(f'expected repo_id to be "user/repo", got {self.repo_id!r}')
+        if not isinstance(self.repo_id, str) or not REPOSITORY.fullmatch(self.repo_id):
+            meant = _IN_URL.match(self.repo_id) if isinstance(self.repo_id, str) else None
+            hint = f': write "{meant[1]}"' if meant else ""
+            raise ValueError(f'expected repo_id to be "user/repo", got {self.repo_id!r}{hint}')
 
     @property
     def host(self) -> str:
@@ -60,6 +64,15 @@ class Target:
 def base_of(target: Target) -> str:
     """The URL of the files of a branch."""
     return f"{target.host}/datasets/{target.repo_id}/resolve/{quote(target.branch, safe='')}"
+
+
+def lacking_token(target: Target) -> str | None:
+    """What is said where there is no token to push with; None where there is one."""
+    from huggingface_hub import get_token
+
+    if target.token or get_token():
+        return None
+    return "no token was found. Log in with: hf auth login, or set HF_TOKEN, or pass token="
 
 
 @dataclass(frozen=True, kw_only=True)

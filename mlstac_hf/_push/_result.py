@@ -40,6 +40,8 @@ class PushResult:
     deleted: tuple[str, ...]
     """Paths of an earlier push that are not part of this one."""
     dry_run: bool
+    lacking: tuple[str, ...] = ()
+    """What the push will lack, as far as a dry run can see: packages, a token."""
     script: PushResult | None = None
     """Of the branch that holds the script for `datasets` before 4; None where there is none."""
 
@@ -70,6 +72,7 @@ class PushResult:
             "skipped": self.skipped,
             "files": [{name: getattr(file, name) for name in names} for file in self.files],
             "deleted": list(self.deleted),
+            "lacking": list(self.lacking),
             "script": None if self.script is None else self.script.to_dict(),
         }
 
@@ -94,6 +97,7 @@ class PushResult:
         )
         if self.script is not None:
             lines.append(self.script._as_script())  # noqa: SLF001 - of its own kind
+        lines += [f"Before the push: {said}" for said in self.lacking]
         return "\n".join(lines)
 
     def _as_script(self) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import sys
 
 import numpy as np
 import pytest
@@ -17,7 +16,6 @@ from cards import make, opened  # noqa: E402
 from kinds import KINDS, texture, write_kind  # noqa: E402
 
 import mlstac_hf  # noqa: E402
-from mlstac_hf import MissingExtraError  # noqa: E402
 from mlstac_hf._pictures._colours import FAINT, painted, rgb  # noqa: E402
 from mlstac_hf._push import _preview  # noqa: E402
 from mlstac_hf._push._preview import plan_previews  # noqa: E402
@@ -171,11 +169,3 @@ def test_no_samples_and_no_readable_one(tmp_path):
     rows, planned = previews(folder, tmp_path / "out")
     assert set(planned.features) == {"id", "preview"}
     assert rows["train"] == [{"id": "0000001", "preview": None}]
-
-
-def test_without_pillow_the_line_to_type(tmp_path, monkeypatch):
-    arguments = opened(KINDS["bare"](tmp_path / "b"))
-    for name in ("PIL", "PIL.Image"):
-        monkeypatch.setitem(sys.modules, name, None)
-    with pytest.raises(MissingExtraError, match=r"pip install 'mlstac-hf\[plot\]'.*preview=False"):
-        plan_previews(*arguments)

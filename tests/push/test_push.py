@@ -5,6 +5,7 @@ import sys
 from textwrap import dedent
 
 import pytest
+from hub_process import run_with_hub
 from made import plain
 from tables import publish
 
@@ -71,6 +72,52 @@ def test_calls_that_mean_nothing(push, collection):
         mlstac_hf.push(collection.address, "user/demo", cache_dir=3)
 
 
+@pytest.mark.parametrize(
+    "typed",
+    ["https://huggingface.co/datasets/user/demo", "https://huggingface.co/datasets/user/demo/tree/main/data",
+     "hf://datasets/user/demo@main", "datasets/user/demo", "huggingface.co/datasets/user/demo?x=1",
+     "https://huggingface.co/user/demo"],
+)  # fmt: skip
+def test_an_address_is_no_name_and_the_name_is_told(collection, typed):
+    with pytest.raises(ValueError, match=r'expected repo_id to be "user/repo", got .*: write "user/demo"$'):
+        mlstac_hf.push(collection.address, typed)
+
+
+@pytest.mark.parametrize("typed", ["demo", "a/b/c", "", "https://huggingface.co", None, 3])
+def test_what_names_nothing_has_no_hint(collection, typed):
+    with pytest.raises(ValueError, match=r'expected repo_id to be "user/repo", got [^:]*(https://huggingface.co)?.$'):
+        mlstac_hf.push(collection.address, typed)
+
+
+_WITHOUT = """
+    import json, sys
+    for name in ("shapely", "pyproj", "PIL", "cql2", "matplotlib"):
+        sys.modules[name] = None
+    import mlstac_hf
+    dry = mlstac_hf.push(ADDRESS, "user/demo", format=FORM, dry_run=True, cache_dir="CACHE")
+    try:
+        mlstac_hf.push(ADDRESS, "user/demo", format=FORM, cache_dir="CACHE")
+    except mlstac_hf.MissingExtraError as error:
+        print(json.dumps([[file.path for file in dry.files], dry.lacking, str(error)]))
+"""
+
+
+@pytest.mark.parametrize("form", ["parquet", "raw"])
+def test_a_dry_run_needs_no_more_than_it_uses(hub, push, collection, tmp_path, form):
+    code = _WITHOUT.replace("ADDRESS", repr(str(collection.address))).replace("FORM", repr(form))
+    code = code.replace("CACHE", str(tmp_path / "cache"))
+    paths, lacking, error = run_with_hub(hub, tmp_path / "home", code, script=tmp_path / "script.py")
+    whole = push(collection.address, format=form, preview=True, dry_run=True)
+    assert paths == [file.path for file in whole.files if not file.path.startswith("assets/")]
+    assert whole.lacking == ()
+    assert error == (
+        "push needs shapely, pyproj and Pillow, which are not installed. Install with: pip install "
+        "'mlstac-hf[hf,select,plot]'. Without Pillow: preview=False (--no-preview)"
+    )
+    assert lacking == [error, "no token was found. Log in with: hf auth login, or set HF_TOKEN, or pass token="]
+    assert hub.repositories == {}
+
+
 def test_without_datasets(tmp_path):
     code = f"""
         import sys
@@ -82,5 +129,5 @@ def test_without_datasets(tmp_path):
             print(error)
     """
     done = subprocess.run([sys.executable, "-c", dedent(code)], capture_output=True, text=True, check=True)
-    assert "push needs datasets" in done.stdout
-    assert "pip install 'mlstac-hf[hf,select]'" in done.stdout
+    assert "push needs datasets, which is not installed" in done.stdout
+    assert "pip install 'mlstac-hf[hf,select,plot]'" in done.stdout

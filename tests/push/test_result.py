@@ -55,8 +55,14 @@ def test_as_json():
             {"path": "data/1", "nbytes": 1000, "sha256": "0" * 64, "was_there": False},
         ],
         "deleted": ["data/old-0"],
+        "lacking": [],
         "script": None,
     }
+
+
+def test_what_a_dry_run_saw_is_lacking_is_said_last():
+    told = replace(result(1, dry_run=True), lacking=("no token was found", "push needs Pillow"))
+    assert str(told).splitlines()[-2:] == ["Before the push: no token was found", "Before the push: push needs Pillow"]
 
 
 def test_the_script_is_a_line_more():
