@@ -84,6 +84,9 @@ class CardFacts:
     script: str | None = None
     """The branch that holds a script for `datasets` before 4, if there is one."""
 
+    license_by_hand: str | None = None
+    """In the YAML of the card that is there, where it is another than the collection's."""
+
     def __post_init__(self) -> None:
         if not _REPOSITORY.fullmatch(self.repo_id):
             raise ValueError(f'expected the name of a repository, such as "user/demo", got {self.repo_id!r}')

@@ -42,7 +42,7 @@ def text_of(facts: CardFacts, *, with_title: bool) -> str:
         _section("Splits", _splits(facts)),
         _section("How to load it", loading(facts)),
         _section("Citation", _citation(facts)),
-        _section("Licence", _licence(collection)),
+        _section("Licence", _licence(facts)),
         _section("Links", _links(collection)),
         _made_with(facts),
     ]
@@ -69,7 +69,7 @@ def _at_a_glance(facts: CardFacts) -> str:
         "When": _when(facts.start, facts.end),
         "Sensor": inline(collection.sensor or "", 100),
         "Version": inline(collection.dataset_version or "", 60),
-        "Licence": inline(collection.license or "", 100),
+        "Licence": "" if facts.license_by_hand else inline(collection.license or "", 100),
     }
     return table(("", ""), [(f"**{key}**", value) for key, value in rows.items() if value])
 
@@ -260,11 +260,14 @@ def _bibtex(text: str) -> str:
     return "".join(_TEX.get(character, character) for character in text)
 
 
-def _licence(collection: Collection) -> str:
+def _licence(facts: CardFacts) -> str:
+    collection = facts.collection
+    by_hand = f"The head of this card names {inline(facts.license_by_hand, 100)}." if facts.license_by_hand else ""
     if not collection.license:
-        return "The publisher names no licence. Ask before you use it."
+        return by_hand or "The publisher names no licence. Ask before you use it."
     where = next((url for one in collection.links if one.rel == "license" and (url := address(one.href))), None)
-    return beginning(f"{link(collection.license, where)}.")
+    said = f"{link(collection.license, where)}."
+    return f"{by_hand} `main.json` names another: {said} Ask which one holds." if by_hand else beginning(said)
 
 
 def _links(collection: Collection) -> str:

@@ -19,6 +19,8 @@ from typing import Any
 import yaml
 
 CONFIGS, INFO = "configs", "dataset_info"
+LICENSE = ("license", "license_name", "license_link")
+"""These say one thing together."""
 _MERGED = ("tags", "task_categories")
 _BLOCK = re.compile(r"^(\s*---[\r\n]+)([\S\s]*?)([\r\n]+---(\r\n|\n|$))")
 """As huggingface_hub finds it."""
@@ -86,6 +88,24 @@ def merged(there: FrontMatter | None, noted: Keys, ours: Keys, names: Sequence[s
             new.pop(key, None)
     new = {key: value for key, value in new.items() if value not in ([], None) or (key in old and key not in ours)}
     return f"---\n{_written(there, old, new)}---\n"
+
+
+def license_by_hand(old: Keys, noted: Keys, ours: Keys) -> str | None:
+    """The licence of a card that somebody else set, and that is not the one we say.
+
+    Args:
+        old: keys of the card that is there.
+        noted: what we said when we wrote it.
+        ours: what we say now.
+    """
+    said = _license(old)
+    return None if not said or said in (_license(noted), _license(ours)) else said
+
+
+def _license(keys: Keys) -> str:
+    """One spelling of it, and its name where the Hub has none."""
+    names = sorted(str(one).casefold() for one in _list(keys.get(LICENSE[0])))
+    return str(keys.get(LICENSE[1]) or "other") if names == ["other"] else ", ".join(names)
 
 
 def _others(entries: Any, names: Sequence[str]) -> list[Any]:

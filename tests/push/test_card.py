@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 import re
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,6 +20,7 @@ from cards import SPLITS, facts_of, publish  # noqa: E402
 from kinds import KINDS  # noqa: E402
 
 import mlstac_hf  # noqa: E402
+from mlstac_hf import CollectionWarning  # noqa: E402
 from mlstac_hf._push._card import BEGIN, END, make_card  # noqa: E402
 from mlstac_hf._push._card_facts import CardFacts, ConfigFacts  # noqa: E402
 from mlstac_hf._push._card_keys import keys_of, size_category  # noqa: E402
@@ -326,12 +328,52 @@ class TestExisting:
         card = make_card(facts_of(collection={"license": "MIT", "title": "Ponds", "keywords": ["wet"]}))
         keys = head_of(card)
         edited = card.replace("license: mit", "license: apache-2.0").replace("- wet\n", "- mine\n")
-        again = head_of(
-            make_card(facts_of(collection={"license": "CC0-1.0", "title": "Lakes", "keywords": ["wet", "new"]}), edited)
-        )
+        facts = facts_of(collection={"license": "CC0-1.0", "title": "Lakes", "keywords": ["wet", "new"]})
+        with pytest.warns(CollectionWarning, match=r"user/demo has the licence 'apache-2.0' .* has 'CC0-1.0'"):
+            again = head_of(make_card(facts, edited))
         assert keys["license"] == "mit"
         assert (again["license"], again["pretty_name"]) == ("apache-2.0", "Lakes")
         assert again["tags"] == ["earth-observation", "geospatial", "ml-stac", "remote-sensing", "mine", "new"]
+
+    @pytest.mark.parametrize(
+        ("head", "license_", "kept"),
+        [
+            ({"license": "apache-2.0"}, "MIT", {"license": "apache-2.0"}),
+            ({"license": "apache-2.0"}, "my terms", {"license": "apache-2.0"}),
+            ({"license": ["mit", "cc0-1.0"]}, "MIT", {"license": ["mit", "cc0-1.0"]}),
+            ({"license": "other", "license_name": "mine"}, "yours", {"license": "other", "license_name": "mine"}),
+            ({"license": "other", "license_link": "LICENSE"}, "MIT", {"license": "other", "license_link": "LICENSE"}),
+        ],
+    )
+    def test_two_licences_are_warned_of_and_both_are_named(self, head, license_, kept):
+        links = [{"rel": "license", "href": "https://a.org/terms"}]
+        facts = facts_of(collection={"license": license_, "links": links})
+        card = f"---\n{json.dumps(head)}\n---\n"
+        for _ in range(2):  # it says so each time
+            with pytest.warns(CollectionWarning, match=f"set by hand, which stays; the collection has '{license_}'"):
+                card = make_card(facts, card)
+            assert {key: value for key, value in head_of(card).items() if key.startswith("license")} == kept
+        [said] = re.findall(r"^## Licence\n\n(.*)$", card, re.MULTILINE)
+        name = ", ".join(sorted([head["license"]] if isinstance(head["license"], str) else head["license"]))
+        assert said.startswith(
+            f"The head of this card names {head.get('license_name', name)}. `main.json` names another"
+        )
+        assert license_ in said
+        assert "**Licence**" not in card
+
+    @pytest.mark.parametrize(
+        ("head", "license_", "said"),
+        [
+            ({"license": "MIT"}, "MIT", "MIT."),
+            ({"license": "other", "license_name": "my-terms", "license_link": "LICENSE"}, "my terms", "my terms."),
+            ({"license": "mit"}, None, "The head of this card names mit."),
+            ({"license": None}, None, "The publisher names no licence. Ask before you use it."),
+        ],
+    )
+    def test_one_licence_is_no_news(self, head, license_, said):
+        card = make_card(facts_of(collection={"license": license_}), f"---\n{json.dumps(head)}\n---\n")
+        assert head_of(card).get("license") == head["license"]
+        assert f"## Licence\n\n{said}\n" in card
 
     def test_what_we_no_longer_say_goes(self):
         card = make_card(facts_of(collection={"license": "proprietary", "task": ["TensorSegmentation"]}))
@@ -367,7 +409,8 @@ class TestExisting:
         card = make_card(facts_of(collection={"license": "MIT"}))
         for note in ("{oops}", "{}", "{" * 3000 + "}"):
             damaged = re.sub(r"keys \{.*\} -->", lambda _, note=note: f"keys {note} -->", card)
-            assert head_of(make_card(facts_of(collection={"license": "CC0-1.0"}), damaged))["license"] == "mit"
+            with pytest.warns(CollectionWarning, match="'mit' .* 'CC0-1.0'"):
+                assert head_of(make_card(facts_of(collection={"license": "CC0-1.0"}), damaged))["license"] == "mit"
 
 
 class TestReaders:
