@@ -57,7 +57,7 @@ def _warn_of_licenses(facts: CardFacts) -> None:
     if facts.collection.license:
         warn(
             f"the card of {facts.repo_id} has the licence {facts.license_by_hand!r} in its YAML, set by hand, which "
-            f"stays; the collection has {facts.collection.license!r}. The card names both. Make them agree and push again"
+            f"stays; the collection has {facts.collection.license!r}. The card names both. Make them agree, push again"
         )
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 
@@ -39,7 +39,9 @@ class ConfigFacts:
     name: str
     splits: Sequence[SplitFacts]
     pattern: str
-    """Of its files, with `{split}` for the name of the split."""
+    """Of its files, with `{split}` for the name of the split and `{shards}` for how many it has."""
+    shards: Mapping[str, int] = field(default_factory=dict)
+    """Files of each split, named exactly: those of an earlier push, in other numbers, may still be there."""
     stored_nbytes: int = 0
     """Of its files."""
     features: Any = None
@@ -49,7 +51,12 @@ class ConfigFacts:
 
     def path_of(self, split: str) -> str:
         """The files of a split."""
-        return self.pattern.format(split=split)
+        return self.pattern.format(split=split, shards=self.shards.get(split, 0))
+
+    def holds(self, path: str, split: str) -> bool:
+        """Whether a file is one of a split."""
+        start, star, end = self.path_of(split).partition("*")
+        return path.startswith(start) and path.endswith(end) if star else path == start
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -65,7 +65,7 @@ class Contents:
             form=self.form,
             repo_id=self.repo_id,
             splits=self.splits,
-            stored_nbytes=_nbytes(stored, starts),
+            stored_nbytes=sum(file.nbytes for path, file in stored.items() if path.startswith(starts)),
             configs=[_with_sizes(config, stored) for config in self.configs],
             **self.facts,
         )
@@ -99,7 +99,13 @@ def tables(
     shown = _with_samples(splits)
     beside = _Beside(publication.collection, sources, origin_of(collection).digest, preview=preview, form=form)
     configs = [
-        ConfigFacts(name=DEFAULT, splits=shown, pattern=f"{DATA}/{{split}}-*.{form}", features=publication.features),
+        ConfigFacts(
+            name=DEFAULT,
+            splits=shown,
+            pattern=_sharded(DATA, form),
+            shards={one.name: len(one.shards) for one in publication.splits},
+            features=publication.features,
+        ),
         _metadata_config(shown, publication.metadata_features, form),
         *beside.configs(shown),
     ]
@@ -191,8 +197,20 @@ class _Beside:
         """The config of the previews, if there are any."""
         if self._previews is None:
             return []
-        pattern = f"{PREVIEW}/{{split}}-*.{self._form}"
-        return [ConfigFacts(name=PREVIEW, splits=splits, pattern=pattern, features=self._previews.features)]
+        return [
+            ConfigFacts(
+                name=PREVIEW,
+                splits=splits,
+                pattern=_sharded(PREVIEW, self._form),
+                shards=self._previews.shards,
+                features=self._previews.features,
+            )
+        ]
+
+
+def _sharded(folder: str, form: ShardFormat) -> str:
+    """The pattern of a config whose splits are shards; see `shards_of`."""
+    return f"{folder}/{{split}}-*-of-{{shards:05d}}.{form}"
 
 
 def _metadata_config(splits: Sequence[SplitFacts], features: Any, form: ShardFormat) -> ConfigFacts:
@@ -223,13 +241,11 @@ def _with_samples(splits: Sequence[SplitFacts]) -> list[SplitFacts]:
 
 def _with_sizes(config: ConfigFacts, stored: Stored) -> ConfigFacts:
     """With the bytes of its files; small tables take about as many in memory."""
-    sizes = {split.name: _nbytes(stored, (config.path_of(split.name).partition("*")[0],)) for split in config.splits}
+    sizes = {
+        split.name: sum(file.nbytes for path, file in stored.items() if config.holds(path, split.name))
+        for split in config.splits
+    }
     splits = config.splits
     if config.name != DEFAULT:
         splits = [replace(split, nbytes=sizes[split.name]) for split in splits]
     return replace(config, splits=splits, stored_nbytes=sum(sizes.values()))
-
-
-def _nbytes(stored: Stored, starts: tuple[str, ...]) -> int:
-    """Of all files whose paths begin so."""
-    return sum(file.nbytes for path, file in stored.items() if path.startswith(starts))

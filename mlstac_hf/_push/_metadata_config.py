@@ -22,6 +22,7 @@ from mlstac_hf._push._spelling import readable_schema
 from mlstac_hf._push._survey import outlines
 from mlstac_hf._reading import Batch, Columns, SampleHead, Source
 from mlstac_hf._reading._metadata_table import PLACES_IN_SHARDS, SHAPE
+from mlstac_hf._reading._sample_table import OF_FILES
 
 Place = tuple[str, int | None, int | None]
 ROW_NBYTES = 200
@@ -49,7 +50,9 @@ def metadata_features(job: Job) -> datasets.Features:
     )
 
 
-def write_metadata(job: Job, places: Sequence[Place], form: ShardFormat, path: Path) -> None:
+def write_metadata(
+    job: Job, places: Sequence[Place], form: ShardFormat, path: Path, *, of_files: str | None = None
+) -> None:
     """Write the table of one split.
 
     Args:
@@ -57,6 +60,7 @@ def write_metadata(job: Job, places: Sequence[Place], form: ShardFormat, path: P
         places: of each row its file in the repository, and its group and row in that, where it has such.
         form: of the file: GeoParquet, or Arrow IPC with the same columns.
         path: of it.
+        of_files: the digest of the files that its rows are of, where each is one; see `_sample_table`.
     """
     features = metadata_features(job)
     own = {name: feature for name, feature in features.items() if name in job.features}
@@ -66,7 +70,8 @@ def write_metadata(job: Job, places: Sequence[Place], form: ShardFormat, path: P
         pa.table(_columns(job, features, own, places, start, kinds), schema=schema)
         for start in range(0, len(places), _WINDOW)
     ]
-    schema = schema.with_metadata({**schema.metadata, "geo": geo_metadata(kinds)})
+    vouching = {} if of_files is None else {OF_FILES: of_files}
+    schema = schema.with_metadata({**schema.metadata, "geo": geo_metadata(kinds), **vouching})
     with (
         pa.ipc.new_file(str(path), schema)
         if form == "arrow"

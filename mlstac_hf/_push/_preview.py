@@ -53,6 +53,8 @@ class Previews:
     features: datasets.Features
     files: tuple[PlannedFile, ...]
     """`preview/train-00000-of-00001.parquet` and so on."""
+    shards: Mapping[str, int]
+    """How many files each split has."""
 
 
 def plan_previews(
@@ -72,15 +74,17 @@ def plan_previews(
         form: of the files; that of the data, since `datasets` reads all configs of a repository as files of one kind.
     """
     features = _features(collection, sources)
-    files = []
+    files, counts = [], {}
     for name, source in sources.items():
         known = [known_by(source, digest), collection.model_dump_json(), repr(features), __version__]
-        for shard in shards_of(name, [_NBYTES] * len(source), form):
+        shards = shards_of(name, [_NBYTES] * len(source), form)
+        counts[name] = len(shards)
+        for shard in shards:
             key = hashlib.sha256("\0".join([*known, repr(shard)]).encode("utf-8", "replace")).hexdigest()
             make = partial(_write, collection, source, shard, features, form)
             nbytes = _NBYTES * (shard.stop - shard.start)
             files.append(PlannedFile(path=f"{PREVIEW}/{shard.name}", key=key, nbytes=nbytes, make=make))
-    return Previews(features=features, files=tuple(files))
+    return Previews(features=features, files=tuple(files), shards=counts)
 
 
 def _features(collection: Collection, sources: Mapping[str, Source]) -> datasets.Features:

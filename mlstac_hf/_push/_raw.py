@@ -27,6 +27,7 @@ from mlstac_hf._push._planned import PlannedFile, document_file
 from mlstac_hf._reading import Source, open_collection, open_split, origin_of
 from mlstac_hf._reading._containers import ContainerFolder
 from mlstac_hf._reading._folder import SampleFolder
+from mlstac_hf._reading._sample_table import files_digest
 from mlstac_hf._reading._shards import METADATA
 from mlstac_hf._spec import Catalog, Collection, DataFile, Layout, main_json
 from mlstac_hf._stores import Store
@@ -132,7 +133,8 @@ class _Split:
         self.samples = list(found)
         folder = posixpath.dirname(self.samples[0]) if self.samples else name
         self.others = [path for path in (posixpath.join(folder, extra) for extra in _EXTRAS) if self._has(path)]
-        self.files = [self._planned(path) for path in (*self.samples, *self.others)]
+        self.sample_files = [self._planned(path) for path in self.samples]
+        self.files = [*self.sample_files, *(self._planned(path) for path in self.others)]
 
     def target(self, path: str) -> str:
         """Where a file will lie."""
@@ -191,11 +193,15 @@ def _jobs(collection: Collection, sources: Mapping[str, Source]) -> dict[str, Jo
 
 def _metadata_file(split: _Split, job: Job, known: str) -> PlannedFile:
     parts = (known, split.source.fingerprint(), repr(job.features.to_dict()), split.name, __version__)
+    # a key that is called as a tensor has another name in the table, so that does not say what headers say
+    says_all = all(name == key for name, key in job.schema.metadata_columns().items())
+    says_all = says_all and isinstance(split.source, SampleFolder)
+    of_files = files_digest((file.path, file.nbytes) for file in split.sample_files) if says_all else None
     return PlannedFile(
         path=f"{METADATA}/{split.name}.parquet",
         key=hashlib.sha256("\0".join(parts).encode()).hexdigest(),
         nbytes=ROW_NBYTES * len(split.places),
-        make=partial(write_metadata, job, split.places, "parquet"),
+        make=partial(write_metadata, job, split.places, "parquet", of_files=of_files),
     )
 
 

@@ -26,6 +26,7 @@ from mlstac_hf._reading._folder import SampleFolder
 from mlstac_hf._reading._heads import heads
 from mlstac_hf._reading._metadata_table import FOOTPRINT, MetadataTable
 from mlstac_hf._reading._notes import Notes
+from mlstac_hf._reading._sample_table import PLACE, table_beside
 from mlstac_hf._reading._shards import ShardFolder
 from mlstac_hf._reading._source import SampleHead, Source
 from mlstac_hf._spec import TENSOR_NAMES
@@ -120,15 +121,19 @@ class HeaderIndex:
         return self.scanned.drop_columns(list(_HIDDEN))
 
     def geometries(self) -> np.ndarray[Any, Any]:
-        """See `Index`: footprints, from geotransform, CRS and size of the image."""
+        """See `Index`."""
+        found = self._places()
+        if len(found) and unknown(found).all():
+            raise UnknownNameError(f"{self.where}: no sample says where it is; leave out bbox= and intersects=.")
+        return found
+
+    def _places(self) -> np.ndarray[Any, Any]:
+        """Footprints, from geotransform, CRS and size of the image."""
         crs = self.scanned.column("crs").to_pylist()
         nothing = (np.nan,) * 6
         numbers = [value or nothing for value in self.scanned.column("geotransform").to_pylist()]
         sizes = np.stack([np.asarray(self.scanned.column(name), np.int64) for name in _SIZE], axis=1)
-        found = footprints(crs, np.array(numbers, np.float64).reshape(-1, 6), sizes)
-        if len(found) and unknown(found).all():
-            raise UnknownNameError(f"{self.where}: no sample says where it is; leave out bbox= and intersects=.")
-        return found
+        return footprints(crs, np.array(numbers, np.float64).reshape(-1, 6), sizes)
 
     def times(self, types: Types | None) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
         """See `Index`; a key that `types` declares a time will do where no sample has its own."""
@@ -143,6 +148,19 @@ class HeaderIndex:
                 'types={"key": "datetime"}.'
             )
         return starts, ends
+
+
+@dataclass(frozen=True)
+class SampleTableIndex(HeaderIndex):
+    """What a table that lies beside files of samples says of their headers; see `_sample_table`."""
+
+    @property
+    def table(self) -> Any:
+        """See `Index`."""
+        return self.scanned.drop_columns([PLACE, "geotransform"])
+
+    def _places(self) -> np.ndarray[Any, Any]:
+        return stated_places({PLACE: self.scanned.column(PLACE).to_pylist()}, self.scanned.num_rows)
 
 
 def _times_in(types: Types | None, names: Sequence[str]) -> Iterator[str]:
@@ -194,6 +212,10 @@ def index_of(source: Source, digest: str, *, skip: bool, cache_dir: str | Path |
                 "known of a sample before its pixels are read. Leave out filter=, bbox=, intersects= and datetime=."
             )
         return table_index(source.split, source.table, source.table_rows())
+    if isinstance(source, SampleFolder) and not skip:  # of what is in a header that cannot be read, only it tells
+        told = table_beside(source)
+        if told is not None:
+            return SampleTableIndex(told, source.split)
     return HeaderIndex(_scanned(source, digest, cache_dir, skip=skip), source.split)
 
 

@@ -125,6 +125,11 @@ class MetadataTable:
         table = table.append_column("id", self._table.column(self._id))
         return table if numbers is None else table.take(pa.array(numbers, pa.int64()))
 
+    def note(self, key: str) -> str | None:
+        """What the metadata of the schema says under a key."""
+        found = (self._table.schema.metadata or {}).get(key.encode())
+        return None if found is None else found.decode(errors="replace")
+
     def row_of(self, file: str, name: str) -> int | None:
         """The row of datapoint `name` in the container `file`; None where it has none."""
         return self._rows.get((file, name), self._rows.get(("", name)))

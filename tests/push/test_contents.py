@@ -109,7 +109,8 @@ def test_an_existing_card_keeps_its_own_text(hub, push, tmp_path):
     made = plain(tmp_path / "made")
     hub.add_repository("user/demo", {"README.md": b"---\nlicense: mit\n---\n# Mine\n\nMy own words.\n"})
     for _ in range(2):
-        push(made.address, preview=False)
+        with pytest.warns(mlstac_hf.CollectionWarning, match="the licence 'mit' .* the collection has 'CC-BY-4.0'"):
+            push(made.address, preview=False)
     card = hub.repositories["user/demo"].at("main").files["README.md"].data.decode()
     assert card.count("My own words.") == 1
     assert "license: mit" in card

@@ -72,6 +72,24 @@ def test_calls_that_mean_nothing(push, collection):
         mlstac_hf.push(collection.address, "user/demo", cache_dir=3)
 
 
+def test_shards_of_an_earlier_push_are_not_read_with_those_of_this_one(hub, push, collection, tmp_path):
+    push(collection.address, preview=True)
+    late = {f"{folder}/train-00000-of-00009.parquet": b"of another push" for folder in ("data", "preview")}
+    hub.repositories["user/demo"].commit("main", late)
+    code = """
+    import datasets, json
+    rows = {config: datasets.load_dataset("user/demo", config) for config in ("default", "preview")}
+    stream = datasets.load_dataset("user/demo", split="train", streaming=True)
+    counts = [{name: len(split) for name, split in found.items()} for found in rows.values()]
+    print(json.dumps([*counts, len(list(stream))]))
+    """
+    counts = {"train": 5, "validation": 3, "test": 2}
+    assert run_with_hub(hub, tmp_path / "home", code) == [counts, counts, 5]
+    card = held(hub)["README.md"].decode()
+    assert "path: data/train-*-of-00001.parquet" in card
+    assert "path: preview/test-*-of-00001.parquet" in card
+
+
 @pytest.mark.parametrize(
     "typed",
     ["https://huggingface.co/datasets/user/demo", "https://huggingface.co/datasets/user/demo/tree/main/data",
