@@ -32,6 +32,7 @@ from mlstac_hf._reading import (
     check_columns,
     check_folder,
     check_on_error,
+    input_planes,
     open_collection,
     read_batch,
     select,
@@ -256,6 +257,13 @@ class Split:
                 continue
             named = {f"meta_{key}" if key in TENSOR_NAMES else key: value for key, value in metadata.items()}
             yield {**named, **sample.values}
+
+    def planes(self) -> tuple[int, ...] | None:
+        """Which planes of the stored `input` the samples have, by the first of them; None where they have all."""
+        try:
+            return input_planes(self._source, self._indices[0]) if len(self) else None
+        except BAD_SAMPLE:
+            return None
 
     def _check_columns(self, found: dict[str, Any], index: int) -> None:
         lacking = [name for name in self._columns or () if name not in found]

@@ -10,7 +10,7 @@ from mlstac_hf._reading._origin import Origin, origin_of, passing
 from mlstac_hf._reading._scale import Scale
 from mlstac_hf._reading._selection import Normalize, Selection, SelectionArguments, select, selection_of
 from mlstac_hf._reading._size import nbytes_of, whole_of
-from mlstac_hf._reading._source import Location, Sample, SampleHead, Source
+from mlstac_hf._reading._source import Location, Sample, SampleHead, Source, input_planes
 from mlstac_hf._reading._split_files import SplitFile
 from mlstac_hf._reading._view import PlaneNames
 
@@ -37,6 +37,7 @@ __all__ = [
     "check_columns",
     "check_folder",
     "check_on_error",
+    "input_planes",
     "nbytes_of",
     "open_collection",
     "open_split",

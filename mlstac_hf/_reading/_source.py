@@ -134,3 +134,9 @@ def column_names(tensors: Iterable[str], texts: Iterable[str]) -> tuple[str, ...
 def slice_of(dtype: np.dtype[Any], shape: tuple[int, ...]) -> TensorSlice:
     """Dtype and shape as the seam has them, of a tensor that has no place of its own."""
     return TensorSlice(dtype, shape, 0, math.prod(shape) * dtype.itemsize)
+
+
+def input_planes(source: Source, index: int = 0) -> tuple[int, ...] | None:
+    """The stored planes that `input` of a sample has; None where it has all, or where there is no sample."""
+    piece = source.head(index).pieces.get("input") if len(source) else None
+    return None if piece is None else piece.planes

@@ -8,12 +8,12 @@ from __future__ import annotations
 from typing import Any
 
 from mlstac_hf._reading import SampleHead
+from mlstac_hf._spec import check_planes
 from mlstac_hf._validate._check import Check
 from mlstac_hf._validate._findings import Tally
 from mlstac_hf._validate._scan import Part, Seen
 
 _TEXT = "text"
-_PLANES_FROM_END = 3
 
 
 class _Form:
@@ -80,8 +80,8 @@ class TensorCheck(Check):
                 self.say("E315", f"{name!r}: mlhf:schema says {expected}, the sample has {found}", seen.place)
 
     def _bands(self, part: Part, seen: Seen, head: SampleHead) -> None:
-        bands, tensor = self.collection.bands, head.tensors.get("input")
-        if not bands or tensor is None or "input" in head.texts:
+        tensor = head.tensors.get("input")
+        if tensor is None or "input" in head.texts:
             return
         if (
             part.containers is not None
@@ -89,13 +89,9 @@ class TensorCheck(Check):
             and "target" not in head.columns
         ):
             return  # some of its planes may be the target
-        axis, axes = self.collection.band_axis, len(tensor.shape)
-        axis = axes - _PLANES_FROM_END if axis is None else axis
-        if not -axes <= axis < axes:
-            self.say("W316", f"bands lie along axis {axis}, and input has {axes} axes", seen.place)
-        elif tensor.shape[axis] != len(bands):
-            message = f"main.json names {len(bands)} bands, input has {tensor.shape[axis]} along axis {axis}"
-            self.say("W316", message, seen.place)
+        fault = check_planes(self.collection, tensor.shape)
+        if fault:
+            self.say("W316", fault, seen.place)
 
     def split_end(self, part: Part) -> None:
         """Those few that differ from the many."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from mlstac_hf._spec import STANDARD_KEYS, TENSOR_NAMES
+from mlstac_hf._spec import STANDARD_KEYS, TENSOR_NAMES, Collection, of_planes
 from mlstac_hf._write._from_datasets import rows_of
 from mlstac_hf._write._sample import Sample
 
@@ -49,6 +49,18 @@ def items_of(samples: Any) -> Iterator[Any]:
     if hasattr(samples, "__getitem__") and hasattr(samples, "__len__"):  # a torch Dataset, which may know no end
         return (samples[index] for index in range(len(samples)))
     raise TypeError(f"expected samples to be an iterable of samples, got a {type(samples).__name__}")
+
+
+def described(samples: Any, collection: Collection) -> Collection:
+    """The collection to write: where a split of ours has some bands, and the collection all of its, those bands.
+
+    Args:
+        samples: as the caller gave them.
+        collection: likewise.
+    """
+    is_split = _is_of(samples, "mlstac_hf._load", "Split")
+    is_same = is_split and collection.bands == samples.collection.bands
+    return of_planes(collection, samples.planes()) if is_same else collection
 
 
 def _is_of(value: object, module: str, name: str) -> bool:

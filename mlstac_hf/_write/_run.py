@@ -13,7 +13,7 @@ from typing import Any
 from tqdm.auto import tqdm
 
 from mlstac_hf._errors import warn
-from mlstac_hf._spec import Form, check_sample_shapes, encode_name
+from mlstac_hf._spec import Collection, Form, check_planes, check_sample_shapes, encode_name
 from mlstac_hf._write._facts import NAMED, Totals, join_kinds, kind_of
 from mlstac_hf._write._items import count_of, items_of
 from mlstac_hf._write._pipeline import in_order
@@ -32,17 +32,19 @@ class Uniformity:
     Args:
         ids: of the samples that are in place.
         kinds: of keys, as the samples in place and the splits that are there have them.
-        task: the collection's tasks; with several, the form of one will do.
+        collection: with its tasks, of several of which the form of one will do, and its bands.
         forms: dtype and shape by tensor of the splits that are there, where they have them in common.
     """
 
     def __init__(
-        self, ids: list[str], kinds: Mapping[str, str], task: Sequence[str], forms: Mapping[str, Form] | None
+        self, ids: list[str], kinds: Mapping[str, str], collection: Collection, forms: Mapping[str, Form] | None
     ) -> None:
+        task = collection.task
         self._ids = {name: index for index, name in enumerate(ids)}
         self._kinds = dict(kinds)
         # where those that are there do not have it either, it was told
         self._task = () if forms is not None and _misfit(task, forms, ()) else tuple(task)
+        self._bands = None if forms is not None and _short_of_planes(collection, forms) else collection
 
     def check(self, sample: Checked, name: str) -> None:
         """One more sample.
@@ -69,6 +71,18 @@ class Uniformity:
         if fault:
             self._task = ()
             warn(f"{sample.place}: {fault} It is written as it is; later samples are not looked at")
+        fault = _short_of_planes(self._bands, sample.tensors)
+        if fault:
+            self._bands = None
+            warn(f"{sample.place}: {fault}. It is written as it is; say in the collection which bands there are")
+
+
+def _short_of_planes(collection: Collection | None, forms: Mapping[str, Form]) -> str | None:
+    """Why the planes of a sample are not enough for the bands; more may hold a target."""
+    form = forms.get("input")
+    if collection is None or form is None or None in form.shape:
+        return None
+    return check_planes(collection, form.shape, more=True)
 
 
 def _misfit(task: Sequence[str], forms: Mapping[str, Form], texts: Container[str]) -> str | None:
@@ -93,7 +107,7 @@ def run(samples: Any, plan: Plan, writer: Writer, kinds: Mapping[str, str], form
     totals = Totals()
     ids = writer.resume(totals)
     joined = {key: join_kinds(kinds.get(key, "null"), kind) or "text" for key, kind in totals.kinds.items()}
-    uniform = Uniformity(ids, {**kinds, **joined}, plan.task, forms)
+    uniform = Uniformity(ids, {**kinds, **joined}, plan.collection, forms)
     jobs = _jobs(items_of(samples), ids, plan, writer, uniform)
     bar = tqdm(desc=f"{plan.split}: writing", total=count_of(samples), unit=" samples", disable=None, delay=2)
     with bar, closing(in_order(jobs, plan.workers, _HELD)) as results:

@@ -23,7 +23,7 @@ from mlstac_hf._write._destination import (
     remove_parts,
     tells_case_apart,
 )
-from mlstac_hf._write._items import count_of
+from mlstac_hf._write._items import count_of, described
 from mlstac_hf._write._journal import Journal
 from mlstac_hf._write._main import declare, declared, is_there, kinds_of
 from mlstac_hf._write._plan import PayloadKind, Plan, Writer
@@ -108,7 +108,7 @@ def write(
     store = open_destination(destination, storage_options)
     plan = Plan(
         store=store,
-        collection=collection,
+        collection=described(samples, collection),
         split=split,
         layout=layout,
         compress=compress,

@@ -109,3 +109,16 @@ def test_validate_and_info_take_it_too(hub, repository, capsys):
     assert main(["info", "user/nothing"]) != 0
     assert "or it is private" in capsys.readouterr().err
     assert open_collection("user/demo").id == "made for a test"
+
+
+def test_info_of_containers_says_which_line_gives_pixels(hub, tmp_path, capsys):
+    made = make_containers(tmp_path / "made", plain=True, counts={"train": (2, 1), "test": (1,)})
+    hub.add_repository("user/containers", made.folder)
+    assert main(["info", "user/containers"]) == 0
+    out = capsys.readouterr().out
+    assert "metadata, no pixels. This gives pixels:" in out
+    assert "mlstac_hf.load_dataset('user/containers')" in out
+    assert main(["info", "user/containers", "--json"]) == 0
+    facts = json.loads(capsys.readouterr().out)
+    assert facts["layout"] == "containers"
+    assert {name: split["found"] for name, split in facts["splits"].items()} == {"train": 3, "test": 1}
