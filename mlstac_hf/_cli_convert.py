@@ -9,6 +9,7 @@ import argparse
 import json
 from typing import Any
 
+from mlstac_hf._cli_selection import add_conditions, add_limit
 from mlstac_hf._convert import FORMATS, convert
 from mlstac_hf._reading import SelectionArguments
 from mlstac_hf._terminal import DONE, printable
@@ -25,10 +26,8 @@ def add_to(commands: Any) -> None:
     command.add_argument("destination", metavar="DESTINATION", help="a folder or fsspec URL, or the one file to write")
     command.add_argument("--format", choices=FORMATS, default=next(iter(FORMATS)), help="default: %(default)s")
     command.add_argument("--split", metavar="NAME", action="append", help="once or more; default: all that are there")
-    command.add_argument("--filter", metavar="CQL2", help='the samples that meet this, such as "cloud < 20"')
-    command.add_argument("--bbox", metavar="W,S,E,N", help="those that meet this box, in degrees")
-    command.add_argument("--datetime", metavar="TIMES", help="those in this interval, such as 2018-01-01/2020-12-31")
-    command.add_argument("--limit", metavar="N", type=int, help="at most so many of each split")
+    add_conditions(command)
+    add_limit(command)
     command.add_argument("--skip", action="store_true", help="leave out bad samples, and say which")
     command.add_argument("--json", action="store_true", help="print the files that were written as one JSON list")
     command.add_argument("--revision", metavar="REV", help="branch, tag or commit of a Hub repository")

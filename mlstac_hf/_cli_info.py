@@ -12,6 +12,7 @@ import textwrap
 from collections.abc import Mapping
 from typing import Any
 
+from mlstac_hf._cli_selection import add_conditions
 from mlstac_hf._info import facts_of
 from mlstac_hf._reading import Selection, open_collection
 from mlstac_hf._terminal import BAD_DATA, DONE, capped, complain, number, printable, size, table
@@ -29,9 +30,7 @@ def add_to(commands: Any) -> None:
     info.add_argument("address", metavar="ADDRESS", help="a path, a URL of main.json, user/repo, or any fsspec URL")
     info.add_argument("--json", action="store_true", help="print one JSON object")
     info.add_argument("--revision", metavar="REV", help="branch, tag or commit of a Hub repository")
-    info.add_argument("--filter", metavar="CQL2", help='count the samples that meet this, such as "cloud < 20"')
-    info.add_argument("--bbox", metavar="W,S,E,N", help="count those that meet this box, in degrees")
-    info.add_argument("--datetime", metavar="TIMES", help="count those in this interval, such as 2018-01-01/2020-12-31")
+    add_conditions(info)
     info.add_argument("--trust-links", action="store_true", help="follow links that lead out of the collection")
     info.set_defaults(run=_info)
 

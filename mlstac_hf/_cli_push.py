@@ -9,6 +9,7 @@ import argparse
 import json
 from typing import Any, get_args
 
+from mlstac_hf._cli_selection import add_conditions, add_limit
 from mlstac_hf._push._push import Format, push
 from mlstac_hf._terminal import DONE, printable
 
@@ -28,10 +29,8 @@ def add_to(commands: Any) -> None:
     command.add_argument("repo_id", metavar="USER/REPO", help="the repository, made where it is not there")
     command.add_argument("--format", choices=get_args(Format), default="parquet", help="default: %(default)s")
     command.add_argument("--split", metavar="NAME", action="append", help="may be given several times (default: all)")
-    command.add_argument("--filter", metavar="CQL2", help='only samples that meet this, such as "cloud < 20"')
-    command.add_argument("--bbox", metavar="W,S,E,N", help="only those that meet this box, in degrees")
-    command.add_argument("--datetime", metavar="TIMES", help="only those in this interval, such as 2018/2020")
-    command.add_argument("--limit", metavar="N", type=int, help="at most so many of each split")
+    add_conditions(command)
+    add_limit(command)
     command.add_argument("--revision", metavar="BRANCH", help="the branch to push to (default: main)")
     command.add_argument("--private", action="store_true", default=None, help="make a private repository")
     command.add_argument(
