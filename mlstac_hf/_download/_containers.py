@@ -132,19 +132,20 @@ class ContainersPlan:
         expected = [(self._row(key).name, self._row(key).nbytes) for key in keys]
         if [(name, nbytes) for name, _, nbytes in placed] != expected:
             raise HeaderError("it holds other datapoints than before: it was changed meanwhile")
-        faults = {}
+        faults: dict[int, MLSTACError] = {}
+        strange: dict[int, MLSTACError] = {}
         with path.open("rb") as file:
             for key, (_, start, nbytes) in zip(keys, placed, strict=True):
                 file.seek(start)
+                data = file.read(nbytes)
                 try:
-                    head = file.read(min(HEAD, nbytes))
-                    if payload_kind(head) is not None:  # others may be known to who reads them
-                        open_payload(head + file.read(nbytes - len(head)))
+                    open_payload(data)
                 except HeaderError as error:
-                    faults[key] = self._corrupt(key, error)
+                    (faults if payload_kind(data[:HEAD]) else strange)[key] = self._corrupt(key, error)
                 except MissingExtraError:  # nobody here can read them, which takes nothing from them
                     break
-        return faults
+        # a container full of what nobody here reads may be read by others
+        return faults if len(strange) == len(keys) else faults | strange
 
     def _drop(self, keys: Sequence[int], path: Path, faults: Faults) -> None:
         """Write a container anew without some of its payloads."""
