@@ -1,4 +1,4 @@
-"""Downloads of containers: whole ones as they are, and payloads that are asked for, unchanged, in containers of ours."""
+"""Downloads of containers: whole ones as they are, and chosen payloads, unchanged, in containers of ours."""
 
 from __future__ import annotations
 
@@ -144,7 +144,7 @@ def test_a_place_that_is_wrong_is_named_before_anything_comes(tmp_path, out):
     document = json.loads((made.folder / "main.json").read_bytes())
     document["ml_catalog"]["train"].pop("data_checksum")
     (made.folder / "main.json").write_text(json.dumps(document))
-    with pytest.raises(CorruptSampleError, match="datapoint 'ROI_002'.* the file has"):
+    with pytest.raises(CorruptSampleError, match=r"datapoint 'ROI_002'.* the file has"):
         download(made.folder, out)
     with pytest.warns(CollectionWarning, match="1 bad samples left out"):
         assert download(made.folder, out, on_error="skip").samples == {"train": 2}
@@ -167,9 +167,9 @@ def test_names_that_are_those_of_others_are_refused(tmp_path, server, out, name)
     (made.folder / "train/train_1.mlstac").rename(made.folder / "train" / name)
     made.document["ml_catalog"]["train"] = {"data_files": [f"https://example.invalid/train/{name}"]}
     (made.folder / "main.json").write_text(json.dumps(made.document))
-    with pytest.warns(CollectionWarning) if name == "metadata.parquet" else contextlib.nullcontext():
-        with pytest.raises(InvalidCollectionError, match="containers with names of their own"):
-            download(f"{server.url}/made", out)
+    told = pytest.warns(CollectionWarning) if name == "metadata.parquet" else contextlib.nullcontext()
+    with told, pytest.raises(InvalidCollectionError, match="containers with names of their own"):
+        download(f"{server.url}/made", out)
 
 
 def test_what_nobody_here_reads_comes_all_the_same(tmp_path, out):

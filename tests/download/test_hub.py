@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 
 import pytest
@@ -45,8 +46,8 @@ def test_a_file_that_is_not_that_of_the_commit_is_named(hub, folder, tmp_path):
     path = folder / "train/0000002.safetensors"
     data = bytearray(path.read_bytes())
     data[-1] ^= 1
-    hub.add(Changed(bytes(data)), "*/train/0000002.safetensors", method="GET")
-    with pytest.raises(CorruptSampleError, match=r"train/0000002\.safetensors \(sample 1\): expected bytes of git:"):
+    hub.add(Changed(bytes(data)), f"/cdn/{hashlib.sha256(path.read_bytes()).hexdigest()}", method="GET")
+    with pytest.raises(CorruptSampleError, match=r"train/0000002\.safetensors \(sample 1\): expected bytes of sha256:"):
         download("user/demo", tmp_path / "out")
     with pytest.warns(CollectionWarning, match="1 bad samples left out"):
         assert download("user/demo", tmp_path / "out", on_error="skip").samples == {"train": 5}

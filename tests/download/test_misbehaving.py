@@ -76,37 +76,48 @@ def made(request, tmp_path):
     return folder
 
 
+def error_of(address, folder):
+    """What a download raises; None where it is done."""
+    try:
+        download(address, folder)
+    except (MLSTACError, FileExistsError) as error:
+        return error
+    return None
+
+
 @pytest.mark.parametrize("fault", FAULTS)
 @pytest.mark.filterwarnings("ignore:.*the file holds:mlstac_hf.CollectionWarning")
 def test_what_comes_is_right_or_an_error_names_the_file(tmp_path, made, fault, monkeypatch):
     monkeypatch.setattr(_fetch, "PART", 1000)
+    out = tmp_path / "out"
     with MisbehavingServer(tmp_path) as server:
-        server.add(FAULTS[fault][0], "/made/train/*.mlstac", FAULTS[fault][1])
-        server.add(FAULTS[fault][0], "/made/train/*.safetensors", FAULTS[fault][1])
+        for pattern in ("/made/train/*.mlstac", "/made/train/*.safetensors"):
+            server.add(FAULTS[fault][0], pattern, FAULTS[fault][1])
         address = f"{server.url}/made/main.json"
-        try:
-            download(address, tmp_path / "out")
-        except MLSTACError as error:
+        error = error_of(address, out)
+        if error is not None:
+            assert isinstance(error, MLSTACError)
             assert "/made/train" in str(error) or "split 'train'" in str(error)
-            assert not (tmp_path / "out/main.json").exists()
-            server.behave()
-            try:  # what came before was right, or is not trusted
-                download(address, tmp_path / "out")
-            except FileExistsError as refused:
+            assert not (out / "main.json").exists()
+            server.behave()  # what came before was right, or is not trusted
+            refused = error_of(address, out)
+            if refused is not None:
+                assert isinstance(refused, FileExistsError)
                 assert "changed since" in str(refused)
                 return
-    assert files(tmp_path / "out") == files(made)
+    assert files(out) == files(made)
 
 
-def test_a_server_that_changes_a_file_between_calls_is_told(tmp_path, made):
+def test_a_file_that_changes_between_calls_is_told(tmp_path, made):
     with MisbehavingServer(tmp_path) as server:
         address = f"{server.url}/made/main.json"
-        server.add(Answers(500), "/made/train/*", after(4))
+        last = max(path for path in (made / "train").iterdir() if path.suffix in (".mlstac", ".safetensors"))
+        server.add(Answers(500), f"/made/train/{last.name}", after(2), "GET")
+        server.add(Answers(500), "/made/train/000000A.safetensors", method="GET")
         with pytest.raises(StoreError):
             download(address, tmp_path / "out")
         server.behave()
-        for path in (made / "train").iterdir():
-            path.write_bytes(path.read_bytes()[::-1])
-        with pytest.raises((MLSTACError, FileExistsError)):
+        last.write_bytes(last.read_bytes()[:-1] + b"?")
+        with pytest.raises(FileExistsError, match="its files have changed since"):
             download(address, tmp_path / "out")
         assert not (tmp_path / "out/main.json").exists()

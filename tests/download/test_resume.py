@@ -90,7 +90,7 @@ def is_header(request):
 
 
 def test_killed_at_any_moment(tmp_path, asked):
-    made, limit = asked
+    _, limit = asked
     kills, killed = -(-KILLS // len(LAYOUTS)), 0
     with MisbehavingServer(tmp_path) as server:
         address = f"{server.url}/made/main.json"

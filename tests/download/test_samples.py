@@ -252,7 +252,7 @@ def test_files_of_others_are_left_alone(published, out):
 def test_another_selection_is_refused(published, out):
     download(published, out, limit=2)
     before = files(out)
-    with pytest.raises(FileExistsError, match="began with limit=2, and this call has 3. Go on"):
+    with pytest.raises(FileExistsError, match=r"began with limit=2, and this call has 3\. Go on"):
         download(published, out, limit=3)
     with pytest.raises(FileExistsError, match=r"began with split=\['train', 'test'\], and this call has \['train'\]"):
         download(published, out, split="train", limit=2)
@@ -415,7 +415,7 @@ def test_sums_that_are_none_are_passed_over(published, out):
 def test_sums_that_were_changed_are_an_error(published, out):
     with (published / "train/SHA256SUMS").open("a") as file:
         file.write("0" * 64 + "  x\n")
-    with pytest.raises(CorruptSampleError, match="which main.json names, found others"):
+    with pytest.raises(CorruptSampleError, match=r"which main\.json names, found others"):
         download(published, out)
 
 
