@@ -37,14 +37,10 @@ def main_bytes(collection: Collection, published: bytes, landed: Mapping[str, La
         document["ml_catalog"] = {**catalog, **dict.fromkeys(absent)}
     elif set(landed) != set(read_splits(collection.to_dict())):  # mlstac counts all three before it loads one
         document.update({f"ml:{name}": {"n_items": 0, ABSENT: True} for name in absent})
-    for key in collection.to_dict().keys() & _keys(Annotations):
-        if document.get(key) is not None and getattr(changed.annotations, _keys(Annotations)[key]) is None:
-            del document[key]
+    for name, field in Annotations.model_fields.items():  # what is left out of a model is not yet out of the document
+        if getattr(collection.annotations, name) is not None and getattr(changed.annotations, name) is None:
+            document.pop(str(field.alias), None)
     return (json.dumps(document, indent=2, ensure_ascii=False) + "\n").encode()
-
-
-def _keys(model: type[Annotations]) -> dict[str, str]:
-    return {str(field.alias): name for name, field in model.model_fields.items()}
 
 
 def _annotations(given: Annotations, landed: Mapping[str, Landed]) -> Annotations:
