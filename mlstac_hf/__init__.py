@@ -1,6 +1,7 @@
 """Earth-observation training data published as ML-STAC, in the tools people train with."""
 
 from mlstac_hf._convert import convert
+from mlstac_hf._download import DownloadResult, download
 from mlstac_hf._errors import (
     CollectionError,
     CollectionNotFoundError,
@@ -38,6 +39,7 @@ __all__ = [
     "CollectionNotFoundError",
     "CollectionWarning",
     "CorruptSampleError",
+    "DownloadResult",
     "Finding",
     "InvalidCollectionError",
     "LinkRefusedError",
@@ -60,6 +62,7 @@ __all__ = [
     "__version__",
     "bands_of",
     "convert",
+    "download",
     "load",
     "load_dataset",
     "open_collection",

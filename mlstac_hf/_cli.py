@@ -19,7 +19,7 @@ from contextlib import contextmanager
 from importlib.util import find_spec
 from typing import Any
 
-from mlstac_hf import _cli_convert, _cli_info, _cli_push, _cli_validate
+from mlstac_hf import _cli_convert, _cli_download, _cli_info, _cli_push, _cli_validate
 from mlstac_hf._errors import (
     CollectionNotFoundError,
     CollectionWarning,
@@ -84,6 +84,7 @@ def _parser() -> argparse.ArgumentParser:
 
     _cli_info.add_to(commands)
     _cli_validate.add_to(commands)
+    _cli_download.add_to(commands)
     _cli_convert.add_to(commands)
     _cli_push.add_to(commands)
     return parser

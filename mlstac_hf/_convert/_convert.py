@@ -20,6 +20,7 @@ from mlstac_hf._reading import (
     SelectionArguments,
     check_folder,
     check_on_error,
+    names_of_splits,
     open_collection,
     select,
     selection_of,
@@ -117,7 +118,7 @@ def convert(
     check_folder(destination, "destination")
     check_folder(cache_dir, "cache_dir")
     asked = selection_of(selection, "convert")
-    names = _names(split)
+    names = names_of_splits(split)
     chosen.check(asked, new_splits=splits is not None)
     target = Destination.of(destination, chosen.suffix, storage_options)
     collection = open_collection(
@@ -148,12 +149,3 @@ def _format(name: object) -> Format:
     if not isinstance(name, str) or name not in FORMATS:
         raise ValueError(f"expected format to be one of {', '.join(map(repr, FORMATS))}, got {name!r}")
     return FORMATS[name]
-
-
-def _names(split: object) -> list[str] | None:
-    if split is None:
-        return None
-    names = [split] if isinstance(split, str) else list(split) if isinstance(split, Sequence) else []
-    if not names or not all(isinstance(name, str) for name in names):
-        raise TypeError(f'expected split to be the name of a split, such as "train", or a list of them, got {split!r}')
-    return list(dict.fromkeys(names))

@@ -4,6 +4,7 @@ from mlstac_hf._formats._container import (
     CONTAINER_PREFIX,
     Container,
     Datapoint,
+    container_header,
     container_header_length,
     parse_container_header,
 )
@@ -57,6 +58,7 @@ __all__ = [
     "Window",
     "added_decoders",
     "aligned_empty",
+    "container_header",
     "container_header_length",
     "decoder_names",
     "dtype_of",

@@ -7,6 +7,7 @@ payloads; `begin` counts from the end of the header.
 
 from __future__ import annotations
 
+import json
 from bisect import bisect_left, bisect_right
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -93,6 +94,20 @@ def parse_container_header(data: bytes, nbytes: int) -> Container:
         end = entry.start + entry.nbytes
         entries[name] = Datapoint(name, 0, 0, f"its bytes {entry.start} to {end} overlap those of {short(other)}")
     return Container(entries)
+
+
+def container_header(sizes: Mapping[str, int]) -> bytes:
+    """What a container begins with, before its payloads.
+
+    Args:
+        sizes: bytes of each payload by id, in the order they will lie.
+    """
+    places, begin = {}, 0
+    for name, nbytes in sizes.items():
+        places[name] = [begin, nbytes]
+        begin += nbytes
+    text = json.dumps(places).encode()  # to the letter: upstream dumps it again to learn its length
+    return CONTAINER_MAGIC + len(text).to_bytes(CONTAINER_PREFIX - 2, "little") + text
 
 
 def _datapoint(name: str, place: Any, first: int, nbytes: int) -> Datapoint:

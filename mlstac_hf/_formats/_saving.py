@@ -61,6 +61,21 @@ def save_safetensors(tensors: Mapping[str, Array], metadata: Mapping[str, str]) 
     return b"".join(parts)
 
 
+def with_metadata(data: bytes, length: int, more: Mapping[str, str]) -> bytes:
+    """The bytes of a file with more metadata; those of its tensors stay as they are.
+
+    Args:
+        data: a whole file whose header was checked.
+        length: of its header.
+        more: texts by key, in place of those it has.
+    """
+    entries = json.loads(data[PREFIX : PREFIX + length])
+    entries["__metadata__"] = {**(entries.get("__metadata__") or {}), **more}
+    text = _encoded(entries).encode()
+    text += b" " * (-len(text) % _ALIGNMENT)
+    return b"".join((len(text).to_bytes(PREFIX, "little"), text, memoryview(data)[PREFIX + length :]))
+
+
 def views_of(data: bytes, tensors: Mapping[str, Array]) -> dict[str, Array]:
     """The tensors of a file as it was saved, as views of its bytes.
 

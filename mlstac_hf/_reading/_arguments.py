@@ -6,7 +6,7 @@ Owns: those that choose no samples. Leaves to others: those that do (`_selection
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, Literal
 
 OnError = Literal["raise", "skip"]
@@ -43,3 +43,17 @@ def check_folder(folder: Any, argument: str) -> None:
     """
     if folder is not None and not isinstance(folder, str | os.PathLike):
         raise TypeError(f"expected {argument} to be a path, got {folder!r}")
+
+
+def names_of_splits(split: object) -> list[str] | None:
+    """One name or several as a list, each once; None for all.
+
+    Raises:
+        TypeError: they are no names.
+    """
+    if split is None:
+        return None
+    names = [split] if isinstance(split, str) else list(split) if isinstance(split, Sequence) else []
+    if not names or not all(isinstance(name, str) for name in names):
+        raise TypeError(f'expected split to be the name of a split, such as "train", or a list of them, got {split!r}')
+    return list(dict.fromkeys(names))

@@ -59,7 +59,14 @@ def open_containers(
     if table is not None:
         _compare(split, rows, table)
     return ContainerFolder(
-        split=split, store=store, rows=rows, table=table, view=view, task=task, version="\0".join(versions)
+        split=split,
+        store=store,
+        rows=rows,
+        table=table,
+        view=view,
+        task=task,
+        version="\0".join(versions),
+        files={file: entry.nbytes or 0 for file, (entry, _) in zip(files, opened, strict=True)},
     )
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections import OrderedDict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -63,6 +63,7 @@ class ContainerFolder:
         view: what of each sample is handed out.
         task: the collection's tasks, which say where text stands for a tensor.
         version: of the files, for `fingerprint`.
+        files: those that were opened, in order, with their sizes in bytes.
     """
 
     split: str
@@ -72,6 +73,7 @@ class ContainerFolder:
     table: MetadataTable | None = None
     task: tuple[str, ...] = ()
     version: str = ""
+    files: Mapping[str, int] = field(default_factory=dict, repr=False)
     whole: tuple[int, int | None] | None = None
     """Datapoints and bytes of the split, where not all of its containers were opened."""
     gathered: str = ""

@@ -178,7 +178,7 @@ class SampleFolder:
         )
 
     def _fetch(self, index: int, folder: Path) -> tuple[str, Path | None]:
-        for name in self._candidates(index):
+        for name in self.candidates(index):
             try:
                 (folder / name).write_bytes(self.store.read(self.prefix + name))
             except FileNotFoundError:
@@ -187,7 +187,7 @@ class SampleFolder:
         return self.names[index], None
 
     def _stat(self, index: int) -> tuple[str, str | None]:
-        for name in self._candidates(index):
+        for name in self.candidates(index):
             try:
                 return name, self.store.stat(self.prefix + name).version
             except FileNotFoundError:
@@ -206,7 +206,7 @@ class SampleFolder:
             tensors = {name: cut[name] if name in cut else tensors[name] for name in found}
         return SampleHead(tensors, texts, column_names(tensors, texts), header.metadata, pieces)
 
-    def _candidates(self, index: int) -> list[str]:
+    def candidates(self, index: int) -> list[str]:
         """The file's name; where it was made up, with the other suffix too."""
         name = self.names[index]
         if self.versions:
@@ -216,7 +216,7 @@ class SampleFolder:
     def _with_file(self, index: int, use: Callable[[str], Result]) -> Result:
         """What `use` makes of the file's name; faults of its bytes carry its place from here on."""
         try:
-            for name in self._candidates(index):
+            for name in self.candidates(index):
                 try:
                     return use(name)
                 except FileNotFoundError:

@@ -245,14 +245,24 @@ def _scanned(source: Source, digest: str, cache_dir: str | Path | None, *, skip:
     return table
 
 
-def known_by(source: Source, digest: str) -> str:
-    """Changes when the samples do. Where nothing can be listed, only a few of them are asked about."""
+def state_of(source: Source, digest: str) -> str:
+    """Changes when the samples do. Where nothing can be listed, only a few of them are asked about.
+
+    Args:
+        source: the split, as it lies.
+        digest: of `main.json`.
+    """
     if isinstance(source, SampleFolder) and not source.versions:
         probes = sorted({len(source) * probe // _PROBES for probe in range(_PROBES)} if len(source) else ())
         known = [digest, source.store.url, source.prefix, str(len(source)), source.fingerprint_of(probes)]
     else:
         known = [source.fingerprint()]
-    return hashlib.sha256("\0".join([*known, __version__]).encode()).hexdigest()[:32]
+    return hashlib.sha256("\0".join(known).encode()).hexdigest()[:32]
+
+
+def known_by(source: Source, digest: str) -> str:
+    """Names what this version of the package keeps of a split; see `state_of`."""
+    return hashlib.sha256("\0".join([state_of(source, digest), __version__]).encode()).hexdigest()[:32]
 
 
 def _rows(source: Source, faults: list[str], *, skip: bool) -> Iterator[dict[str, Any]]:

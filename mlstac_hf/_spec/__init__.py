@@ -24,6 +24,7 @@ from mlstac_hf._spec._planes import check_planes, of_planes
 from mlstac_hf._spec._problems import Problem, is_relative, is_url
 from mlstac_hf._spec._publishable import check_publishable
 from mlstac_hf._spec._sensors import SENSORS, Sensor, bands_of, find_sensor
+from mlstac_hf._spec._sums import parse_sums, sums_bytes
 from mlstac_hf._spec._tasks import TASKS, Form, Task, check_sample_shapes, find_task
 
 __all__ = [
@@ -71,7 +72,9 @@ __all__ = [
     "parse_datetime",
     "parse_geotransform",
     "parse_key",
+    "parse_sums",
     "split_suffix",
+    "sums_bytes",
     "text_columns",
     "typed_metadata",
     "user_keys",

@@ -6,7 +6,6 @@ Owns: which files are hashed. Leaves to others: reading them (`stores`).
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Mapping
 
 from tqdm.auto import tqdm
@@ -14,7 +13,7 @@ from tqdm.auto import tqdm
 from mlstac_hf._errors import MLSTACError
 from mlstac_hf._reading import origin_of
 from mlstac_hf._reading._folder import SampleFolder
-from mlstac_hf._spec import SUMS
+from mlstac_hf._spec import SUMS, parse_sums
 from mlstac_hf._stores import Store
 from mlstac_hf._validate._check import Check
 from mlstac_hf._validate._report import Place
@@ -23,8 +22,6 @@ from mlstac_hf._validate._scan import Part
 _PIECE = 16 << 20
 """Bytes in memory at once."""
 _PREFIX = "sha256:"
-_LINE = re.compile(r"([0-9a-fA-F]{64})  ([^/\\]+)")
-"""Of SHA256SUMS; a name is one of this folder."""
 
 
 class ChecksumCheck(Check):
@@ -82,16 +79,14 @@ class ChecksumCheck(Check):
         """Checksum by path of the files of a split, as `sha256sum` lists them; None where that cannot be read."""
         path = f"{source.prefix}{SUMS}"
         try:
-            lines = source.store.read(path).decode().splitlines()
+            data = source.store.read(path)
         except (FileNotFoundError, MLSTACError):
             return None  # as told of the file itself
-        except UnicodeDecodeError:
-            lines = [""]
-        found = [_LINE.fullmatch(line) for line in lines]
-        if not all(found):
+        try:
+            return {f"{source.prefix}{name}": f"{_PREFIX}{digest}" for name, digest in parse_sums(data).items()}
+        except ValueError:
             self.say("E303", "expected lines of a checksum, two blanks and a file's name", part.place(file=path))
             return None
-        return {f"{source.prefix}{match[2]}": f"{_PREFIX}{match[1]}" for match in found if match}
 
 
 def digest_of(store: Store, path: str) -> str:

@@ -12,6 +12,7 @@ from typing import Any
 
 from mlstac_hf._reading import origin_of
 from mlstac_hf._spec import Catalog, canonical_split, check_publishable, is_relative
+from mlstac_hf._spec._dialect_splits import ABSENT
 from mlstac_hf._validate._check import Check
 from mlstac_hf._validate._report import Place
 
@@ -53,6 +54,8 @@ class DocumentCheck(Check):
         if not declared:
             self.say("E201", "main.json declares no split that can be read", _MAIN)
         for key, name, entry in _entries(document):
+            if entry.get(ABSENT) is True:
+                continue
             if name not in declared:
                 self.say("W112", f"{key!r} looks like a split, and no split can have that name", _MAIN)
                 continue

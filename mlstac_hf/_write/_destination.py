@@ -97,3 +97,22 @@ def tells_case_apart(store: WritableStore) -> bool:
         for name in names:
             remove(store, name)
         remove_folder(store, JOURNALS)
+
+
+def check_case(store: WritableStore, count: int | None, remedy: str) -> None:
+    """Refuse names that a disk does not tell apart, before anything is written.
+
+    Args:
+        store: where sample files are to lie.
+        count: how many; None where nobody knows.
+        remedy: what to do instead.
+
+    Raises:
+        ValueError: there are too many of them.
+    """
+    if (count is None or count > DISTINCT) and not tells_case_apart(store):
+        amount = "an unknown number of" if count is None else str(count)
+        raise ValueError(
+            f"{store.url}: this disk takes names that differ in case for one ('000000A' and '000000a'), so the "
+            f"sample layout can hold {DISTINCT} samples there, and {amount} are to be written. {remedy}"
+        )

@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import Callable
 
 from mlstac_hf._formats._saving import views_of
-from mlstac_hf._spec import PLAIN, SUFFIXES, SUMS, Catalog, encode_name
+from mlstac_hf._spec import PLAIN, SUFFIXES, SUMS, Catalog, encode_name, sums_bytes
 from mlstac_hf._write._destination import names_of, remove_strays
 from mlstac_hf._write._encode import compress, encode
 from mlstac_hf._write._facts import Totals, facts_of
@@ -85,7 +85,7 @@ class SampleFiles:
         plan = self._plan
         checksums = {}
         if self._sums:
-            sums = "".join(f"{digest}  {file}\n" for digest, file in self._sums).encode()
+            sums = sums_bytes((file, digest) for digest, file in self._sums)
             plan.store.put(f"{plan.split}/{SUMS}", sums)
             checksums[f"{plan.split}/{SUMS}"] = f"sha256:{hashlib.sha256(sums).hexdigest()}"
         if len(names_of(plan.store, plan.split)) > len(self._sums) + 1:

@@ -16,12 +16,11 @@ from mlstac_hf._spec import Collection, Layout
 from mlstac_hf._write._checks import check_collection, check_joins, published_at
 from mlstac_hf._write._container_files import ContainerFiles
 from mlstac_hf._write._destination import (
-    DISTINCT,
     JOURNALS,
+    check_case,
     names_of,
     open_destination,
     remove_parts,
-    tells_case_apart,
 )
 from mlstac_hf._write._items import count_of, described
 from mlstac_hf._write._journal import Journal
@@ -125,7 +124,8 @@ def write(
     check_collection(plan, known, is_first=known is None and not begun)
     if not begun:
         _check_free(plan, is_declared=is_declared)
-        _check_case(plan, count_of(samples))
+        if layout == "samples":
+            check_case(store, count_of(samples), 'Use layout="container", or a disk that tells case apart')
     _write_split(samples, plan, known, is_declared=is_declared)
     return open_collection(destination, storage_options=storage_options)
 
@@ -167,15 +167,4 @@ def _check_free(plan: Plan, *, is_declared: bool) -> None:
         raise FileExistsError(
             f"{where}: expected a folder that is new or empty, or a write of this package to go on with, found "
             f"{found[0]!r}. Nothing was changed; choose another destination"
-        )
-
-
-def _check_case(plan: Plan, count: int | None) -> None:
-    """Refuse names that a disk does not tell apart, before anything is written."""
-    if plan.layout == "samples" and (count is None or count > DISTINCT) and not tells_case_apart(plan.store):
-        amount = "an unknown number of" if count is None else str(count)
-        raise ValueError(
-            f"{plan.store.url}: this disk takes names that differ in case for one ('000000A' and '000000a'), so the "
-            f"sample layout can hold {DISTINCT} samples there, and {amount} are to be written. Use "
-            'layout="container", or a disk that tells case apart'
         )

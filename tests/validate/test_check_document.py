@@ -69,3 +69,10 @@ def test_a_document_of_many_odd_values_costs_little(tmp_path):
     report = validate(tmp_path)
     assert report.ok, json.dumps(report.to_dict())[:600]
     assert report.left_out["W114"] == 50_000 - 20
+
+
+def test_the_entry_of_a_split_that_is_not_there_is_none(collection):
+    """Written because mlstac asks for all three."""
+    absent = {"ml:validation": {"n_items": 0, "mlhf:absent": True}, "ml:test": {"n_items": 0, "mlhf:absent": True}}
+    (collection.folder / "main.json").write_text(json.dumps({**collection.document, **absent}))
+    assert "W112" not in {finding.code for finding in validate(collection.folder).findings}
