@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
+from difflib import get_close_matches
 from typing import Any, Literal
 
 OnError = Literal["raise", "skip"]
@@ -43,3 +44,26 @@ def check_folder(folder: Any, argument: str) -> None:
     """
     if folder is not None and not isinstance(folder, str | os.PathLike):
         raise TypeError(f"expected {argument} to be a path, got {folder!r}")
+
+
+def check_names(given: Iterable[str], known: Iterable[str], call: str, what: str) -> None:
+    """Refuse arguments that a function does not pass on.
+
+    Args:
+        given: names.
+        known: those it passes on.
+        call: the name of the function.
+        what: what they are for, for the message.
+
+    Raises:
+        TypeError: a name that is none of these.
+    """
+    known = list(known)
+    for name in given:
+        if name not in known:
+            near = get_close_matches(name, known, n=1)
+            hint = f" Did you mean {near[0]!r}?" if near else ""
+            raise TypeError(
+                f"{call}() has no argument {name!r}.{hint} {what} {', '.join(known)}; see its documentation for the "
+                "others."
+            )
