@@ -85,7 +85,7 @@ class Plan:
         full = min(stop, self._full)
         firsts = self.position + np.arange(start, full, dtype=np.int64) * self._step + self.rank * self.batch_size
         positions = (firsts[:, None] + np.arange(self.batch_size, dtype=np.int64)).reshape(-1)
-        return np.concatenate([positions, self._last()]) if stop > self._full else positions
+        return np.concatenate([positions, self._last()]) if start <= self._full < stop else positions
 
     def _last(self) -> Indices:
         """Positions of the batch that is made of the rest."""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 import torch.utils.data
 
-from mlstac_hf._order import Course, check_number, share
+from mlstac_hf._order import Course, Epoch, check_number, share
 from mlstac_hf.torch._ranks import workers
 
 if TYPE_CHECKING:
@@ -53,7 +53,10 @@ class SampleIterable(torch.utils.data.IterableDataset[dict[str, Any]]):
         self._goes_on = False
         epoch = self._course.begin()
         first, end = share(len(epoch), *workers())
-        for (index,) in epoch.batches(first + self._done, end):
+        return self._samples(epoch, first + self._done, end)
+
+    def _samples(self, epoch: Epoch, first: int, end: int) -> Iterator[dict[str, Any]]:
+        for (index,) in epoch.batches(first, end):
             self._done += 1
             sample = self._dataset.sample(index)
             if sample is not None:
