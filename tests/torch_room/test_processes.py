@@ -4,6 +4,7 @@ import gc
 import os
 import signal
 import threading
+import time
 from pathlib import Path
 
 import numpy as np
@@ -118,14 +119,23 @@ def test_epochs_leave_no_files_and_threads_behind(numbered, persistent):
         gc.collect()
         return len(descriptors()), threading.active_count()
 
-    assert numbers(loader) == expected()
+    def settles(is_so):
+        """torch's threads that feed workers end by themselves, a little later."""
+        with within(30):
+            while not is_so(*opened()):
+                time.sleep(0.05)
+
+    _, idle = opened()
+    assert numbers(loader) == expected()  # the first use of processes opens a pipe or two, for good
+    if not persistent:
+        settles(lambda _, threads: threads <= idle)
     before = opened()
     for _ in range(3):
         assert len(numbers(loader)) == COUNT
-    assert opened() == before
+        settles(lambda *now: now <= before)
     if not persistent:
         assert next(iter(loader))["target"].shape == (4,)  # broken off
-        assert opened() == before
+        settles(lambda *now: now <= before)
 
 
 def resident_nbytes():
@@ -151,7 +161,8 @@ def test_memory_is_flat_over_twenty_epochs(megabytes, workers, leaks):
 
     def epoch():
         for batch in loader:
-            assert batch["input"].sum() > 0  # what nobody looks at takes no memory
+            # what nobody looks at takes no memory; and sum() of uint16 makes a copy, of which glibc keeps some
+            assert batch["input"].view(torch.int16).max() > 0
         if leaks:
             kept.append(batch)
 
