@@ -7,7 +7,7 @@ import pytest
 from tensors import facts_of
 from torch_numbers import numbers
 
-from mlstac_hf import CollectionNotFoundError, load
+from mlstac_hf import CollectionNotFoundError, CollectionWarning, CorruptSampleError, load
 
 torch = pytest.importorskip("torch")
 
@@ -147,3 +147,30 @@ def test_what_is_wrong_is_found_out_at_once(numbered, tmp_path, kind):
         kind(tmp_path / "nothing")
     with pytest.raises(TypeError, match="has no argument 'band'"):
         kind(numbered, band=[0])
+
+
+def test_bad_samples_are_passed_over_where_asked(numbered):
+    sorted(Path(numbered, "train").iterdir())[3].write_bytes(b"")
+    left = [number for number in range(COUNT) if number != 3]
+    with pytest.warns(CollectionWarning, match="sample 3"):
+        assert targets(SampleIterDataPipe(numbered, on_error="skip")) == left
+    pipe = SequenceWrapper([numbered, numbered]).load_mlstac(on_error="skip")
+    with pytest.warns(CollectionWarning, match="sample 3"):
+        assert targets(pipe.__getitems__([2, 3, 25])) == [2, 2]
+    with pytest.raises(CorruptSampleError):
+        targets(SampleIterDataPipe(numbered))
+
+
+def test_an_empty_pipe_of_addresses_has_no_samples():
+    assert len(SequenceWrapper([]).load_mlstac()) == 0
+    assert list(IterableWrapper([]).load_mlstac()) == []
+
+
+def test_a_name_that_is_not_there_is_an_attribute_error():
+    import mlstac_hf.torch
+
+    with pytest.raises(AttributeError, match=r"'mlstac_hf\.torch' has no attribute 'SampleThing'"):
+        _ = mlstac_hf.torch.SampleThing
+    for name in mlstac_hf.torch.__all__:
+        if name != "SampleNode":  # needs torchdata
+            assert getattr(mlstac_hf.torch, name).__doc__
