@@ -19,6 +19,7 @@ from mlstac_hf._frameworks import framework as framework_named
 from mlstac_hf._positions import resolve
 from mlstac_hf._reading import (
     Address,
+    Batch,
     BBox,
     DatetimeLike,
     Filter,
@@ -27,6 +28,7 @@ from mlstac_hf._reading import (
     PlaneNames,
     Scale,
     Selection,
+    SelectionArguments,
     Source,
     Types,
     check_columns,
@@ -38,6 +40,19 @@ from mlstac_hf._reading import (
     select,
 )
 from mlstac_hf._spec import TENSOR_NAMES, Collection
+
+
+class LoadArguments(SelectionArguments, total=False):
+    """Those arguments of `load` that functions pass on to it: `**arguments: Unpack[LoadArguments]`."""
+
+    columns: Sequence[str] | None
+    splits: str | os.PathLike[str] | None
+    on_error: OnError
+    trust_links: bool
+    revision: str | None
+    token: str | None
+    storage_options: dict[str, Any] | None
+    cache_dir: str | None
 
 
 def load(
@@ -219,14 +234,7 @@ class Split:
             sample = self._source.read(where, self._columns)
             self._check_columns(sample.values, where)
             return {name: self._hand_over(value) for name, value in sample.values.items()}
-        skipped: list[str] = []
-        on_bad = None if self._on_error == "raise" else lambda _, error: skipped.append(str(error))
-        batch = read_batch(self._source, where, self._columns, on_bad)
-        if skipped:
-            warn_skipped(skipped)
-        if batch.indices:
-            self._check_columns(batch.columns, where[0])
-        return {name: self._hand_over(column) for name, column in batch.columns.items()}
+        return self._hand_over_columns(self._batch(where))
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
         for position in range(len(self)):
@@ -264,6 +272,20 @@ class Split:
             return input_planes(self._source, self._indices[0]) if len(self) else None
         except BAD_SAMPLE:
             return None
+
+    def _batch(self, where: Sequence[int]) -> Batch:
+        """Samples of the source, together; bad ones as `on_error` says."""
+        skipped: list[str] = []
+        on_bad = None if self._on_error == "raise" else lambda _, error: skipped.append(str(error))
+        batch = read_batch(self._source, where, self._columns, on_bad)
+        if skipped:
+            warn_skipped(skipped)
+        if batch.indices:
+            self._check_columns(batch.columns, where[0])
+        return batch
+
+    def _hand_over_columns(self, batch: Batch) -> dict[str, Any]:
+        return {name: self._hand_over(column) for name, column in batch.columns.items()}
 
     def _check_columns(self, found: dict[str, Any], index: int) -> None:
         lacking = [name for name in self._columns or () if name not in found]

@@ -22,6 +22,10 @@ MODULES = sorted(module.name for module in pkgutil.walk_packages(mlstac_hf.__pat
 NEEDS = {
     "load_dataset(": "datasets",
     "torch": "torch",
+    "torchdata": "torchdata",
+    "SampleNode": "torchdata",
+    "_node": "torchdata",
+    "datasets.distributed": "datasets",
     'framework="jax"': "jax",
     "mlstac_tf": "tensorflow",
     "filter=": "cql2",

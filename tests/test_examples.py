@@ -18,6 +18,7 @@ EXAMPLES = Path(__file__).parents[1] / "examples"
     [
         ("train_torch.py", ["torch"], True),
         ("train_torch.py", ["torch"], False),
+        ("train_resume.py", ["torch"], True),
         ("train_keras.py", ["keras", "tensorflow"], True),
     ],
 )
@@ -36,6 +37,7 @@ def test_the_loss_falls(script, needs, given, tmp_path):
         check=False,
     )
     assert finished.returncode == 0, finished.stderr
+    assert "SOME TWICE" not in finished.stdout
     losses = [float(loss) for loss in re.findall(r"loss (\d+\.\d+)", finished.stdout)]
     assert len(losses) >= 3, finished.stdout
     assert losses[-1] < 0.8 * losses[0]
@@ -43,4 +45,4 @@ def test_the_loss_falls(script, needs, given, tmp_path):
 
 
 def test_every_example_is_run():
-    assert {path.name for path in EXAMPLES.glob("*.py")} == {"train_keras.py", "train_torch.py"}
+    assert {path.name for path in EXAMPLES.glob("*.py")} == {"train_keras.py", "train_resume.py", "train_torch.py"}

@@ -3,7 +3,14 @@
 from mlstac_hf._conditions._filter import Filter, Types
 from mlstac_hf._conditions._place import BBox
 from mlstac_hf._conditions._time import DatetimeLike
-from mlstac_hf._reading._arguments import OnError, check_columns, check_folder, check_on_error, names_of_splits
+from mlstac_hf._reading._arguments import (
+    OnError,
+    check_columns,
+    check_folder,
+    check_names,
+    check_on_error,
+    names_of_splits,
+)
 from mlstac_hf._reading._batch import Batch, Columns, read_batch
 from mlstac_hf._reading._open import Address, open_collection, open_split
 from mlstac_hf._reading._origin import Origin, origin_of, passing
@@ -36,6 +43,7 @@ __all__ = [
     "Types",
     "check_columns",
     "check_folder",
+    "check_names",
     "check_on_error",
     "input_planes",
     "names_of_splits",

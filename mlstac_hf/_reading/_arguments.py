@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
+from difflib import get_close_matches
 from typing import Any, Literal
 
 OnError = Literal["raise", "skip"]
@@ -57,3 +58,26 @@ def names_of_splits(split: object) -> list[str] | None:
     if not names or not all(isinstance(name, str) for name in names):
         raise TypeError(f'expected split to be the name of a split, such as "train", or a list of them, got {split!r}')
     return list(dict.fromkeys(names))
+
+
+def check_names(given: Iterable[str], known: Iterable[str], call: str, what: str) -> None:
+    """Refuse arguments that a function does not pass on.
+
+    Args:
+        given: names.
+        known: those it passes on.
+        call: the name of the function.
+        what: what they are for, for the message.
+
+    Raises:
+        TypeError: a name that is none of these.
+    """
+    known = list(known)
+    for name in given:
+        if name not in known:
+            near = get_close_matches(name, known, n=1)
+            hint = f" Did you mean {near[0]!r}?" if near else ""
+            raise TypeError(
+                f"{call}() has no argument {name!r}.{hint} {what} {', '.join(known)}; see its documentation for the "
+                "others."
+            )

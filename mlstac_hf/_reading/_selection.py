@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal, TypedDict
 
@@ -19,6 +18,7 @@ from mlstac_hf._conditions import _place, _time
 from mlstac_hf._conditions._filter import Filter, Types, check_types, matching, parse_filter
 from mlstac_hf._conditions._wgs84 import unknown
 from mlstac_hf._errors import warn
+from mlstac_hf._reading._arguments import check_names
 from mlstac_hf._reading._find_containers import Wanted
 from mlstac_hf._reading._folder import SampleFolder
 from mlstac_hf._reading._index import Index, index_of, table_index
@@ -109,6 +109,10 @@ class Selection:
         """The same for the same request: for a cache key."""
         return json.dumps(asdict(replace(self, intersects=_shape_text(self.intersects))), sort_keys=True, default=repr)
 
+    def choosing(self) -> Selection:
+        """The part of it that says which samples, and not what of each."""
+        return replace(self, bands=None, target=None, scale=None, crop=False, normalize=None)
+
     def matching(self, index: Index) -> np.ndarray[Any, Any]:
         """Which rows of an index meet all conditions: `(N,)` of bool.
 
@@ -141,15 +145,7 @@ def selection_of(given: SelectionArguments, call: str) -> Selection:
         TypeError: a name that is none of these.
         ValueError: see `Selection`.
     """
-    known = SelectionArguments.__annotations__
-    for name in given:
-        if name not in known:
-            near = get_close_matches(name, known, n=1)
-            hint = f" Did you mean {near[0]!r}?" if near else ""
-            raise TypeError(
-                f"{call}() has no argument {name!r}.{hint} Samples are chosen with {', '.join(known)}; see its "
-                "documentation for the others."
-            )
+    check_names(given, SelectionArguments.__annotations__, call, "Samples are chosen with")
     return Selection(**given)
 
 

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from mlstac_hf._frameworks._torch import from_numpy
+from mlstac_hf.torch._rows import Rows
 
 
 def collate(samples: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
@@ -31,6 +32,10 @@ def collate(samples: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         >>> next(iter(loader))["input"].shape
         torch.Size([4, 4, 64, 64])
     """
+    if isinstance(samples, Rows):  # a batch already
+        return (
+            samples.columns if samples.metadata is None else {**samples.columns, "metadata": collate(samples.metadata)}
+        )
     keys = dict.fromkeys(key for sample in samples for key in sample)
     return {key: _column([sample.get(key) for sample in samples]) for key in keys}
 
@@ -54,5 +59,5 @@ def _shared(first: torch.Tensor, count: int) -> torch.Tensor | None:
     if torch.utils.data.get_worker_info() is None or first.device.type != "cpu":
         return None
     nbytes = first.element_size() * first.numel() * count
-    storage = torch.UntypedStorage._new_shared(nbytes, device=first.device)  # noqa: SLF001 - as torch's own collate does
+    storage = torch.UntypedStorage._new_shared(nbytes, device=first.device)  # as torch's own collate does
     return torch.empty(0, dtype=first.dtype).set_(storage).resize_(count, *first.shape)
