@@ -157,20 +157,24 @@ async def _get_s3(files: Any, path: str, asked: range) -> Part:
 
 async def _get_azure(files: Any, path: str, asked: range) -> Part:
     container, blob, version = files.split_path(path)
-    answers: list[tuple[int, int, int]] = []
+    answers: dict[int, tuple[int, int]] = {}
 
-    def note(response: Any) -> None:
+    def note(response: Any) -> None:  # azure looks at no Content-Range, and asks again by itself for what broke off
         match = _SERVED.fullmatch(response.http_response.headers.get("Content-Range", ""))
-        answers.append((int(match[1]), int(match[2]) + 1, int(match[3])) if match else (-1, -1, -1))
+        start, stop, nbytes = (int(match[1]), int(match[2]) + 1, int(match[3])) if match else (-1, -1, -1)
+        answers[start] = stop, nbytes
 
     async with files.service_client.get_blob_client(container, blob) as client:
-        stream = await client.download_blob(  # of a long range several requests, and azure looks at no Content-Range
+        stream = await client.download_blob(  # of a long range several requests
             offset=asked.start, length=len(asked), version_id=version, max_concurrency=1, raw_response_hook=note
         )
         data = await stream.readall()
-    stops = [stop for _, stop, _ in answers]
-    joined = [start for start, _, _ in answers[1:]] == stops[:-1]
-    served = f"bytes {answers[0][0]}-{stops[-1] - 1}/{answers[0][2]}" if joined else ""
+    stop, nbytes = asked.start, -1
+    while stop in answers:
+        stop, nbytes = answers.pop(stop)
+    if answers and min(answers) > asked.start:
+        raise CutShortError(f"the answers overlap or leave gaps: {sorted(answers)}")
+    served = "" if answers else f"bytes {asked.start}-{stop - 1}/{nbytes}"
     return Part(data=data, served=served, version=_version(_served(served), stream.properties.etag or ""))
 
 

@@ -18,6 +18,7 @@ _PASSING = {
     "builtins.ConnectionError",
     "builtins.TimeoutError",
     "aiohttp.client_exceptions.ClientError",
+    "aiohttp.http_exceptions.HttpProcessingError",
     "azure.core.exceptions.IncompleteReadError",
     "azure.core.exceptions.ServiceRequestError",
     "azure.core.exceptions.ServiceResponseError",
@@ -76,7 +77,7 @@ class Failure:
         status, headers = next(filter(None, map(_answer, chain)), (None, {}))
         has_no_credentials = not kinds.isdisjoint(_NO_CREDENTIALS)
         return cls(
-            text=f"{type(error).__name__}: {(str(error).strip().splitlines() or [''])[0][:_MOST_TEXT]}",
+            text=f"{type(error).__name__}: {_first_line(error)}",
             status=status,
             headers=headers,
             passes=status in _STATUSES or (status is None and not kinds.isdisjoint(_PASSING)),
@@ -104,8 +105,15 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
         error = error.__cause__ or error.__context__
 
 
+def _first_line(error: Exception) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0][:_MOST_TEXT] if lines else "no answer in time" if isinstance(error, TimeoutError) else ""
+
+
 def _answer(error: BaseException) -> tuple[int, Mapping[str, str]] | None:
     """Status and headers of the answer that an error of botocore, azure, aiohttp or gcsfs is about."""
+    if type(error).__module__ == "aiohttp.http_exceptions":  # their code is what a server would say of such a message
+        return None
     response: Any = getattr(error, "response", None)
     if isinstance(response, Mapping):
         said = response.get("ResponseMetadata", {})

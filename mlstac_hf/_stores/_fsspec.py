@@ -28,14 +28,16 @@ from mlstac_hf._errors import MissingExtraError, StoreError
 from mlstac_hf._stores import _http_client
 from mlstac_hf._stores._buckets import FAMILIES, SLOWEST, Part, allowed_s, call, get, open_filesystem, version_of
 from mlstac_hf._stores._failures import Failure
-from mlstac_hf._stores._http_checks import CutShortError
+from mlstac_hf._stores._http_checks import CutShortError, Version
 from mlstac_hf._stores._http_pool import pause
 from mlstac_hf._stores._pins import Pins
 from mlstac_hf._stores._secrets import hide
 from mlstac_hf._stores._store import Entry, check_relative
 
-PIECE_NBYTES = 32 << 20
-"""A file is read in pieces of this size, as each is asked for again on its own; most files are one."""
+FIRST_NBYTES = 1 << 20
+"""Of a file whose size is not known, so much is asked for first: how long it may take depends on the size."""
+PIECE_NBYTES = 8 << 20
+"""Files are read in pieces of this size, as each is asked for again on its own; most files are one."""
 
 _Answered = TypeVar("_Answered")
 
@@ -82,13 +84,14 @@ class FsspecStore:
         return None
 
     def read(self, path: str) -> bytes:
-        part = self._get(path, range(PIECE_NBYTES))
+        known = self._nbytes(path)
+        part = self._get(path, range(FIRST_NBYTES if known is None else min(known, PIECE_NBYTES) or 1))
         if part is None:
             return b""
         nbytes = part.version.nbytes or 0
         rest = [
             self.read_range(path, start, min(start + PIECE_NBYTES, nbytes))
-            for start in range(PIECE_NBYTES, nbytes, PIECE_NBYTES)
+            for start in range(len(part.data), nbytes, PIECE_NBYTES)
         ]
         return b"".join((part.data, *rest)) if rest else part.data
 
@@ -106,7 +109,10 @@ class FsspecStore:
 
     def list(self, path: str) -> list[Entry]:
         infos = self._ask("list", path, lambda files, full: self._call(files, "ls", full, detail=True))
-        return [_entry(info) for info in infos if info.get("type") == "file"]
+        entries = [_entry(info) for info in infos if info.get("type") == "file"]
+        for entry in entries:  # the size alone: who lists need not spell an ETag as who serves does
+            self._pins.settle(f"{path}/{entry.name}" if path else entry.name, Version(nbytes=entry.nbytes))
+        return entries
 
     def put(self, path: str, data: bytes) -> None:
         self._write(path, "pipe_file", data, nbytes=len(data))
@@ -146,7 +152,10 @@ class FsspecStore:
     def _get(self, path: str, asked: range) -> Part | None:
         """The bytes asked for, of the version that every other read is of; None where the file ends before."""
         shown = f"{self.url}/{path}"
-        part = self._ask("read", path, partial(self._part, shown, asked))
+        known = self._nbytes(path)
+        length = len(asked) if known is None else max(0, min(asked.stop, known) - asked.start)
+        seconds = allowed_s(self._options) + length / SLOWEST
+        part = self._ask("read", path, partial(self._part, shown, asked, seconds))
         if part is None:  # said so by the server of a file that may not even be empty
             nbytes = self.stat(path).nbytes
             if nbytes is None or nbytes > asked.start:
@@ -158,8 +167,12 @@ class FsspecStore:
         self._pins.check(path, part.version, shown)
         return part
 
-    def _part(self, shown: str, asked: range, files: Any, full: str) -> Part | None:
-        seconds = allowed_s(self._options) + len(asked) / SLOWEST
+    def _nbytes(self, path: str) -> int | None:
+        """The size of a file, as far as it is known."""
+        version = self._pins.get(path)
+        return None if version is None else version.nbytes
+
+    def _part(self, shown: str, asked: range, seconds: float, files: Any, full: str) -> Part | None:
         part = get(files, self._family, full, asked, seconds)
         if part is None:
             return None
@@ -212,7 +225,7 @@ class FsspecStore:
             if hopeless:
                 raise StoreError(
                     f"could not {verb} {self.url}/{path}: {hide(failure.text, self._options)}"
-                    f"{', after retries' if failure.passes else ''}{failure.advice(self._family)}"
+                    f"{', after retries. Try again later.' if failure.passes else '.'}{failure.advice(self._family)}"
                 )
             pause(retries, failure.response())
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import fsspec
 import pytest
+from fsspec.registry import _registry
 
 from mlstac_hf import LinkRefusedError, MissingExtraError, StoreError
 from mlstac_hf._stores._fsspec import FsspecStore
@@ -74,7 +75,7 @@ class Broken(fsspec.get_filesystem_class("memory")):
 
 def test_any_other_failure_is_a_store_error_that_keeps_the_secret():
     fsspec.register_implementation("brokenmemory", Broken, clobber=True)
-    fsspec.filesystem("brokenmemory").pipe("/room/main.json", b"{}")
+    fsspec.filesystem("brokenmemory").pipe("brokenmemory://room/main.json", b"{}")
     store = FsspecStore("brokenmemory://room", {"secret": "hush-hush", "anon": False})
     with pytest.raises(StoreError, match=r"could not read .*AccessDenied") as caught:
         store.read("main.json")
@@ -103,6 +104,7 @@ def test_a_login_in_the_url_is_not_shown():
 )
 def test_a_missing_filesystem_is_an_error_that_is_the_line_to_type(monkeypatch, module, address, extra):
     monkeypatch.setitem(sys.modules, module, None)
+    monkeypatch.delitem(_registry, address.partition(":")[0], raising=False)
     with pytest.raises(MissingExtraError, match=rf"pip install 'mlstac-hf\[{extra}\]'"):
         FsspecStore(address)
 
