@@ -8,6 +8,7 @@ import random
 import warnings
 from concurrent.futures import ThreadPoolExecutor
 
+import fsspec
 import numpy as np
 import pytest
 from containers import make_containers
@@ -236,3 +237,44 @@ def test_a_bucket_that_is_missing_is_named_and_not_made(bucket):
     for _ in range(2):
         with pytest.raises(StoreError, match=r"nosuchroom.*there is no such bucket"):
             store.put("x", b"x")
+
+
+# S3
+
+
+def test_without_credentials_a_bucket_is_read_as_anybody_may(s3, monkeypatch, tmp_path):
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
+    s3.put({NAME: DATA, "train/private": DATA})
+    fsspec.filesystem("s3", **s3.options).chmod(f"{s3.address.removeprefix('s3://')}/{NAME}", "public-read")
+    options = {name: value for name, value in s3.options.items() if name not in ("key", "secret")}
+    store = FsspecStore(s3.address, options)
+    s3.front.reset_counts()
+    assert store.read(NAME) == DATA
+    assert [request for request in s3.front.requests if "Authorization" in request.headers] == []
+    with pytest.raises(StoreError, match=r"private: PermissionError.*AWS_ACCESS_KEY_ID"):
+        store.read("train/private")
+    with pytest.raises(StoreError, match=r"NoCredentialsError.*\"anon\": True"):
+        FsspecStore(s3.address, options | {"anon": False}).read(NAME)
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn"])
+def test_workers_of_a_loader_read_a_bucket(bucket, tmp_path, method):
+    torch = pytest.importorskip("torch")
+    made = plain(tmp_path / "here")
+    bucket.put(tmp_path / "here")
+    split = load(bucket.address, "numpy", storage_options=bucket.options)
+    assert equal(split[0], made.splits["train"][0].shown)
+    loader = torch.utils.data.DataLoader(
+        split, batch_size=None, num_workers=2, multiprocessing_context=method, collate_fn=as_it_is
+    )
+    for _ in range(2):
+        assert all(equal(one, sample.shown) for one, sample in zip(loader, made.splits["train"], strict=True))
+
+
+def as_it_is(sample):
+    """A sample, and not a tensor of it; found by workers that are spawned."""
+    return sample

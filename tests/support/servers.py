@@ -6,7 +6,6 @@ itself. Where one is not installed, tests that need it are skipped and listed (s
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import re
 import shutil
@@ -23,6 +22,7 @@ from typing import Any
 from uuid import uuid4
 
 import fsspec
+import pytest
 from hub import Hub
 from misbehaving import MisbehavingServer
 from proxy import Proxy
@@ -91,10 +91,8 @@ def _running(command: list[str], pattern: str, folder: Path, **environment: str)
 @contextmanager
 def moto_server(folder: Path) -> Iterator[str]:
     """S3: the URL of moto's server."""
-    require(
-        all(map(importlib.util.find_spec, ("moto", "flask", "s3fs"))),
-        "needs moto's server and s3fs, for S3: pip install",
-    )
+    for package in ("s3fs", "moto", "flask", "flask_cors"):
+        pytest.importorskip(package)
     command = [sys.executable, "-W", "ignore", "-m", "moto.server", "-H", "127.0.0.1", "-p", "0"]
     with _running(command, r"Running on (http://127\.0\.0\.1:\d+)", folder) as url:
         yield url
@@ -109,10 +107,9 @@ def azurite() -> str | None:
 @contextmanager
 def azurite_server(folder: Path) -> Iterator[str]:
     """Azure: the URL of Azurite."""
+    pytest.importorskip("adlfs")
     command = azurite()
-    require(
-        command is not None and importlib.util.find_spec("adlfs"), "needs Azurite and adlfs, for Azure: make azurite"
-    )
+    require(command, "needs Azurite, a server of Azure: make azurite, with npm")
     options = ["--inMemoryPersistence", "--blobHost", "127.0.0.1", "--blobPort", "0"]
     options += ["--disableTelemetry", "--skipApiVersionCheck"]
     accounts = {"AZURITE_ACCOUNTS": f"{_AZURE_NAME}:{_AZURE_KEY}"}
@@ -148,7 +145,7 @@ http {{
 def nginx_server(folder: Path) -> Iterator[tuple[str, Path]]:
     """http: the URL of nginx, and the folder that it serves."""
     found = shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
-    require(found, "needs nginx, for http: apt-get install nginx-light")
+    require(found, "needs nginx: apt-get install nginx-light")
     (folder / "files").mkdir()
     with socket.socket() as one:
         one.bind(("127.0.0.1", 0))
@@ -228,7 +225,7 @@ def http_place(url: str, folder: Path) -> Iterator[Place]:
 @contextmanager
 def hub_place(hub: Hub) -> Iterator[Place]:
     """A repository of a local Hub."""
-    require(importlib.util.find_spec("huggingface_hub"), "needs huggingface_hub, for the Hub: pip install")
+    pytest.importorskip("huggingface_hub")
     hub.add_repository("user/room", {".gitattributes": b""})
 
     def publish(files: Mapping[str, bytes]) -> None:
