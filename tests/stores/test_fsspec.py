@@ -10,6 +10,7 @@ import pytest
 from fsspec.registry import _registry
 
 from mlstac_hf import LinkRefusedError, MissingExtraError, StoreError
+from mlstac_hf._stores import _http_client
 from mlstac_hf._stores._fsspec import FsspecStore
 
 
@@ -145,3 +146,53 @@ def test_a_file_that_is_filled_is_seen_when_it_is_whole(store):
         broken_off()
     assert store.read("deep/file") == b"new"
     assert not Path(path).exists()
+
+
+class Restless(fsspec.get_filesystem_class("memory")):
+    """A file that is written while it is read, the first few times."""
+
+    protocol = "restlessmemory"
+    times = 1
+
+    def cat_file(self, path, start=None, end=None, **kwargs):
+        data = super().cat_file(path, start=start, end=end, **kwargs)
+        if Restless.times > 0:
+            Restless.times -= 1
+            self.pipe_file(path, b"another")
+        return data
+
+
+@pytest.mark.parametrize("times", [1, 100])
+def test_a_file_that_changes_while_it_is_read_is_read_again_or_an_error(monkeypatch, times):
+    monkeypatch.setattr(
+        _http_client, "RETRY", _http_client.RETRY.new(backoff_factor=0, backoff_jitter=0, retry_after_max=0)
+    )
+    monkeypatch.setattr(Restless, "times", times)
+    fsspec.register_implementation("restlessmemory", Restless, clobber=True)
+    fsspec.filesystem("restlessmemory").pipe("restlessmemory://room/file", b"first")
+    store = FsspecStore("restlessmemory://room")
+    if times == 1:
+        assert store.read("file") == b"another"
+    else:
+        with pytest.raises(StoreError, match=r"room/file.*the file changed while it was read"):
+            store.read("file")
+
+
+def test_nothing_is_beyond_the_end(store):
+    assert store.read_range("main.json", 10, 20) == b""
+    assert store.read_range("main.json", 99, 100) == b""
+
+
+def test_a_version_that_was_read_is_kept_and_what_is_written_here_is_read(store):
+    assert store.read("main.json") == b"0123456789"
+    store.put("main.json", b"new")
+    assert store.read("main.json") == b"new"
+    fsspec.filesystem("memory").pipe("/room/main.json", b"old")
+    with pytest.raises(StoreError, match=r"main\.json changed on the server"):
+        store.read("main.json")
+
+
+def test_a_relative_folder_is_a_store_with_the_same_options(store):
+    assert store.at("train").read("a b") == b"abc"
+    with pytest.raises(LinkRefusedError):
+        store.at("../other")

@@ -29,9 +29,6 @@ from reads import ended, equal, read_at_random
 from mlstac_hf import LinkRefusedError, MLSTACError, StoreError, load
 from mlstac_hf._stores import Access, _buckets, _fsspec, _http_client, open_address
 
-# of requests that were given up, by adlfs
-pytestmark = pytest.mark.filterwarnings("ignore:Unclosed connection:ResourceWarning")
-
 DATA = random.Random(0).randbytes(5000)
 NAME = "train/file.bin"
 DAWDLE_S = 30
