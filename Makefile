@@ -15,13 +15,15 @@ ONCE := broken_off card limits manifest markdown pictures preview reading_shards
 # The packages whose formats these are: their readers and writers, for tests that trade files with them.
 UPSTREAM := upstream-0.0.12 upstream-0.0.23 upstream-0.1.8
 export MLSTAC_UPSTREAM ?= $(CURDIR)/$(ENVS)/upstream-{}/bin/python
+# A server of Azure for tests, where there is npm to get it with.
+AZURITE := 3.35.0
 # What was skipped for lack of such things, of all runs.
 export MLSTAC_HF_LEFT_OUT := $(CURDIR)/$(ENVS)/left-out.txt
 TESTS ?= tests
 # Frameworks take a gigabyte a process, so not one a core of a large machine.
 RUN = COVERAGE_RCFILE=pyproject.toml TF_CPP_MIN_LOG_LEVEL=3 $(ENVS)/$(1)/bin/python -m coverage run -m pytest -n auto --maxprocesses 4 --dist loadgroup
 
-.PHONY: demo test lint test-core test-main test-older test-upstream upstream coverage benchmarks clean
+.PHONY: demo test lint test-core test-main test-older test-upstream upstream azurite coverage benchmarks clean
 
 demo: $(ENVS)/demo/.ready
 	$(ENVS)/demo/bin/mlstac-hf demo --out demo
@@ -39,7 +41,7 @@ test-core: $(ENVS)/core/.ready | clean-coverage
 	$(call RUN,core) --ignore=tests/interchange $(TESTS)
 
 # paddle gets a process of its own: importing tensorflow before it ends the process.
-test-main: $(ENVS)/$(MAIN)/.ready | clean-coverage upstream
+test-main: $(ENVS)/$(MAIN)/.ready | clean-coverage upstream azurite
 	$(call RUN,$(MAIN)) -m "not paddle" $(TESTS)
 	$(call RUN,$(MAIN)) -m paddle $(TESTS)
 
@@ -50,6 +52,10 @@ test-upstream: $(ENVS)/$(MAIN)/.ready | upstream
 # Where one cannot be built, its tests are skipped, and fail with MLSTAC_HF_REQUIRE_ALL=1.
 upstream:
 	-@$(MAKE) --no-print-directory --keep-going $(UPSTREAM:%=$(ENVS)/%/.ready)
+
+# Without it, as without nginx, tests against real servers are skipped, and fail with MLSTAC_HF_REQUIRE_ALL=1.
+azurite:
+	-@if command -v npm >/dev/null; then $(MAKE) --no-print-directory $(ENVS)/node/.ready; fi
 
 test-older: $(OLDER:%=test-%)
 test-datasets-%: $(ENVS)/datasets-%/.ready | clean-coverage
@@ -77,6 +83,11 @@ $(UV):
 $(ENVS)/demo/.ready: pyproject.toml | $(UV)
 	$(UV) venv --quiet --clear --python "$$(command -v $(PYTHON))" $(ENVS)/demo
 	$(UV) pip install --quiet --python $(ENVS)/demo/bin/python -e '.[hf,plot]'
+	touch $@
+
+$(ENVS)/node/.ready: Makefile
+	mkdir -p $(ENVS)/node
+	npm install --prefix $(ENVS)/node --no-audit --no-fund --no-save --loglevel=error azurite@$(AZURITE)
 	touch $@
 
 .PRECIOUS: $(ENVS)/%/.ready $(ENVS)/upstream-%/.ready

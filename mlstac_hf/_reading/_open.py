@@ -30,7 +30,7 @@ from mlstac_hf._reading._shards import METADATA, open_shards
 from mlstac_hf._reading._source import Source
 from mlstac_hf._reading._view import view_of
 from mlstac_hf._spec import SUFFIXES, Catalog, Collection, encode_name
-from mlstac_hf._stores import Access, HubStore, Store, open_address, open_link
+from mlstac_hf._stores import Access, HubStore, Store, hide, open_address, open_link
 
 _FOLDERS = {"validation": ("validation", "val")}
 """Folder names of a split, where they are not its own."""
@@ -85,7 +85,7 @@ def open_collection(
         raise
     except FileNotFoundError:
         raise CollectionNotFoundError(
-            f"no collection at {os.fspath(address)!r}: expected {name} in {store.url}, and there is none. "
+            f"no collection at {hide(os.fspath(address))!r}: expected {name} in {store.url}, and there is none. "
             "An ML-STAC collection is a folder with a main.json beside its train, validation and test folders."
         ) from None
     collection = Collection.from_bytes(data, f"{store.url.rstrip('/')}/{name}")

@@ -17,7 +17,7 @@ from mlstac_hf._errors import InvalidCollectionError, UnknownNameError
 from mlstac_hf._reading._source import Location, Source
 from mlstac_hf._reading._split_files import SplitFile, read_split_files
 from mlstac_hf._spec import Catalog, Collection
-from mlstac_hf._stores import MAIN, Access, HubStore, Store
+from mlstac_hf._stores import MAIN, Access, HubStore, Store, hide
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,7 +26,7 @@ class Origin:
 
     store: Store
     access: Access
-    address: str
+    address: str = field(repr=False)  # may be a signed URL
     digest: str = field(repr=False)
     """Of the bytes of `main.json`, and of split files."""
     catalogs: Mapping[str, Catalog] = field(repr=False)
@@ -100,7 +100,7 @@ def parts_of(collection: Collection, split: str) -> Mapping[str, Sequence[str]] 
         near = get_close_matches(split.lower(), list(collection.splits), n=1, cutoff=0.4)
         hint = f". Did you mean {near[0]!r}?" if near else ""
         has = ", ".join(collection.splits) or "(none)"
-        raise UnknownNameError(f"{origin.address}: expected one of the splits {has}, got {split!r}{hint}")
+        raise UnknownNameError(f"{hide(origin.address)}: expected one of the splits {has}, got {split!r}{hint}")
     return None if origin.files is None else origin.files[split].samples
 
 

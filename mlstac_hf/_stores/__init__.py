@@ -6,6 +6,7 @@ from mlstac_hf._stores._http import HttpStore
 from mlstac_hf._stores._hub import HubStore
 from mlstac_hf._stores._hub_address import hub_address
 from mlstac_hf._stores._local import PART, LocalStore
+from mlstac_hf._stores._secrets import hide
 from mlstac_hf._stores._store import Entry, Store, WritableStore
 
 __all__ = [
@@ -19,6 +20,7 @@ __all__ = [
     "LocalStore",
     "Store",
     "WritableStore",
+    "hide",
     "hub_address",
     "open_address",
     "open_link",

@@ -164,6 +164,8 @@ def _open_path_link(link: str, scheme: str, origin: Store, access: Access) -> St
     path = url2pathname(urlsplit(link).path) if scheme else link
     if not isinstance(origin, LocalStore):
         if not os.path.isabs(path) and ".." not in path.split("/"):
+            if isinstance(origin, FsspecStore):
+                return origin.at(posixpath.normpath(path))
             return _fsspec(f"{origin.url.rstrip('/')}/{posixpath.normpath(path)}", access)[0]
         if not access.trust_links:
             raise refused(link, f"it leads out of {origin.url}")

@@ -15,6 +15,7 @@ from typing import Any
 from mlstac_hf._errors import CollectionWarning, MLSTACError
 from mlstac_hf._reading import Address, open_collection, origin_of
 from mlstac_hf._spec import Collection
+from mlstac_hf._stores import hide
 from mlstac_hf._validate._check import Check, Survey
 from mlstac_hf._validate._check_checksums import ChecksumCheck
 from mlstac_hf._validate._check_document import DocumentCheck
@@ -136,8 +137,8 @@ def _run_split(survey: Survey, checks: Sequence[Check], name: str, samples: dict
 def _shown(address: Address) -> str:
     if isinstance(address, Collection):
         origin = address._origin
-        return str(origin.address) if origin is not None else address.id
-    return os.fspath(address)
+        return hide(origin.address) if origin is not None else address.id
+    return hide(os.fspath(address))
 
 
 @contextmanager

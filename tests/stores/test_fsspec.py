@@ -7,8 +7,10 @@ from pathlib import Path
 
 import fsspec
 import pytest
+from fsspec.registry import _registry
 
 from mlstac_hf import LinkRefusedError, MissingExtraError, StoreError
+from mlstac_hf._stores import _http_client
 from mlstac_hf._stores._fsspec import FsspecStore
 
 
@@ -74,14 +76,27 @@ class Broken(fsspec.get_filesystem_class("memory")):
 
 def test_any_other_failure_is_a_store_error_that_keeps_the_secret():
     fsspec.register_implementation("brokenmemory", Broken, clobber=True)
+    fsspec.filesystem("brokenmemory").pipe("brokenmemory://room/main.json", b"{}")
     store = FsspecStore("brokenmemory://room", {"secret": "hush-hush", "anon": False})
     with pytest.raises(StoreError, match=r"could not read .*AccessDenied") as caught:
         store.read("main.json")
     assert "hush-hush" not in str(caught.value) + repr(store)
 
 
+class Quiet(fsspec.get_filesystem_class("memory")):
+    """Takes any URL."""
+
+    protocol = "quietmemory"
+
+    def __init__(self, **kwargs):
+        super().__init__(use_listings_cache=False)
+
+
 def test_a_login_in_the_url_is_not_shown():
-    assert FsspecStore.url.fget(type("Store", (), {"_url": "sftp://me:hush@host/x"})()) == "sftp://host/x"
+    fsspec.register_implementation("quietmemory", Quiet, clobber=True)
+    assert FsspecStore("quietmemory://me:hush@host/x").url == "quietmemory://host/x"
+    assert FsspecStore("quietmemory://me@host/x").url == "quietmemory://host/x"
+    assert FsspecStore("quietmemory://host/x?sig=hush").url == "quietmemory://host/x?sig=…"
 
 
 @pytest.mark.parametrize(
@@ -90,6 +105,7 @@ def test_a_login_in_the_url_is_not_shown():
 )
 def test_a_missing_filesystem_is_an_error_that_is_the_line_to_type(monkeypatch, module, address, extra):
     monkeypatch.setitem(sys.modules, module, None)
+    monkeypatch.delitem(_registry, address.partition(":")[0], raising=False)
     with pytest.raises(MissingExtraError, match=rf"pip install 'mlstac-hf\[{extra}\]'"):
         FsspecStore(address)
 
@@ -130,3 +146,53 @@ def test_a_file_that_is_filled_is_seen_when_it_is_whole(store):
         broken_off()
     assert store.read("deep/file") == b"new"
     assert not Path(path).exists()
+
+
+class Restless(fsspec.get_filesystem_class("memory")):
+    """A file that is written while it is read, the first few times."""
+
+    protocol = "restlessmemory"
+    times = 1
+
+    def cat_file(self, path, start=None, end=None, **kwargs):
+        data = super().cat_file(path, start=start, end=end, **kwargs)
+        if Restless.times > 0:
+            Restless.times -= 1
+            self.pipe_file(path, b"another")
+        return data
+
+
+@pytest.mark.parametrize("times", [1, 100])
+def test_a_file_that_changes_while_it_is_read_is_read_again_or_an_error(monkeypatch, times):
+    monkeypatch.setattr(
+        _http_client, "RETRY", _http_client.RETRY.new(backoff_factor=0, backoff_jitter=0, retry_after_max=0)
+    )
+    monkeypatch.setattr(Restless, "times", times)
+    fsspec.register_implementation("restlessmemory", Restless, clobber=True)
+    fsspec.filesystem("restlessmemory").pipe("restlessmemory://room/file", b"first")
+    store = FsspecStore("restlessmemory://room")
+    if times == 1:
+        assert store.read("file") == b"another"
+    else:
+        with pytest.raises(StoreError, match=r"room/file.*the file changed while it was read"):
+            store.read("file")
+
+
+def test_nothing_is_beyond_the_end(store):
+    assert store.read_range("main.json", 10, 20) == b""
+    assert store.read_range("main.json", 99, 100) == b""
+
+
+def test_a_version_that_was_read_is_kept_and_what_is_written_here_is_read(store):
+    assert store.read("main.json") == b"0123456789"
+    store.put("main.json", b"new")
+    assert store.read("main.json") == b"new"
+    fsspec.filesystem("memory").pipe("/room/main.json", b"old")
+    with pytest.raises(StoreError, match=r"main\.json changed on the server"):
+        store.read("main.json")
+
+
+def test_a_relative_folder_is_a_store_with_the_same_options(store):
+    assert store.at("train").read("a b") == b"abc"
+    with pytest.raises(LinkRefusedError):
+        store.at("../other")

@@ -8,13 +8,11 @@ import itertools
 import pickle
 import random
 import re
-import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from email.utils import formatdate
 
-import numpy as np
 import pytest
 import urllib3
 from containers import make_containers
@@ -48,6 +46,7 @@ from misbehaving import (
     redirect_to_itself,
     weak_tags,
 )
+from reads import ended, equal, read_at_random
 
 from mlstac_hf import CollectionWarning, LinkRefusedError, MLSTACError, StoreError, load
 from mlstac_hf._stores import HttpStore, _http, _http_checks, _http_client
@@ -115,25 +114,6 @@ def titled(value):
 
 
 CALLS = [whole, part, tail, beyond, size]
-
-
-def ended(call, *args):
-    """What a call gives or raises; a call that does not end is a failure."""
-    outcome = []
-
-    def run():
-        try:
-            outcome.append(call(*args))
-        except Exception as error:
-            outcome.append(error)
-
-    thread = threading.Thread(target=run, daemon=True)
-    thread.start()
-    thread.join(60)
-    assert outcome, "still waiting"
-    if isinstance(outcome[0], Exception):
-        raise outcome[0]
-    return outcome[0]
 
 
 # The server itself
@@ -713,34 +693,13 @@ PASSING = (Truncate(3), Truncate(), WrongCount(-1), WrongCount(5), Answers(503),
 WRONG = (WrongStart(1), WrongStart(-1), compressed, login_page, redirect_to_itself, short_range)
 
 
-def read_at_random(store, rng):
-    """25 reads of a file, each right or an error of ours that names it. How many were right."""
-    right, errors = 0, []
-    for _ in range(25):
-        start = rng.randrange(5200)
-        stop = start + rng.randrange(400)
-        try:
-            match rng.randrange(4):
-                case 0:
-                    assert store.read(NAME) == DATA
-                case 1:
-                    assert store.stat(NAME).nbytes in (len(DATA), None)
-                case _:
-                    assert store.read_range(NAME, start, stop) == DATA[start:stop]
-            right += 1
-        except StoreError as error:
-            errors.append(str(error))
-    assert all(NAME in error for error in errors)
-    return right
-
-
 def test_whatever_happens_a_read_is_right_or_a_store_error(server):
     right = 0
     for seed in range(12):
         server.behave()
         server.add(OneOf(HARMLESS, seed), when=chance(0.4, seed))
         server.add(OneOf(PASSING + WRONG, seed + 1), when=chance(0.4, seed + 1))
-        right += read_at_random(HttpStore(server.url), random.Random(seed))
+        right += read_at_random(HttpStore(server.url), random.Random(seed), NAME, DATA)
     assert 150 <= right <= 290
 
 
@@ -758,14 +717,14 @@ def test_headers_of_rubbish_are_never_more_than_an_error_of_ours(server, haste):
 def test_passing_faults_now_and_then_are_not_even_noticed(server, store):
     server.add(OneOf(HARMLESS, 5), when=chance(0.3, 5))
     server.add(OneOf(PASSING, 6), when=lambda request, number: number % 2 == 0)
-    assert read_at_random(store, random.Random(5)) == 25
+    assert read_at_random(store, random.Random(5), NAME, DATA) == 25
 
 
 def test_threads_share_a_store_whatever_happens(server, store):
     server.add(OneOf(HARMLESS, 8), when=chance(0.3, 8))
     server.add(OneOf(PASSING + WRONG, 9), when=chance(0.3, 9))
     with ThreadPoolExecutor(6) as pool:
-        assert sum(pool.map(lambda seed: read_at_random(store, random.Random(seed)), range(6))) > 50
+        assert sum(pool.map(lambda seed: read_at_random(store, random.Random(seed), NAME, DATA), range(6))) > 50
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -805,13 +764,6 @@ def geotiff_boxes(folder):
 
 def samples(folder):
     return {split: len(made) for split, made in plain(folder).splits.items()}
-
-
-def equal(one, other):
-    return one.keys() == other.keys() and all(
-        np.array_equal(one[name], other[name]) and np.asarray(one[name]).dtype == np.asarray(other[name]).dtype
-        for name in one
-    )
 
 
 @pytest.mark.parametrize("make", [samples, boxes, geotiff_boxes])

@@ -229,6 +229,8 @@ class Hub(MisbehavingServer):
             self.puts[sha256] += 1
             self._lfs[sha256] = request.body
             return Reply(200, headers={"ETag": f'"{sha256}"'})
+        if sha256 not in self._lfs:
+            return Reply(404, b"<Error>NoSuchKey</Error>", {"Content-Type": "application/xml"})
         return ranged_reply(whole_reply(self._lfs[sha256]), request.range)
 
     # pushes

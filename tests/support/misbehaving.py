@@ -49,7 +49,7 @@ class Request:
     @property
     def range(self) -> str | None:
         """As sent, such as `bytes=0-9`."""
-        return self.headers.get("Range")
+        return self.headers.get("Range") or self.headers.get("X-Ms-Range")
 
 
 @dataclass(frozen=True)
