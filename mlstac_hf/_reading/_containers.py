@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections import OrderedDict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -165,6 +165,10 @@ class ContainerFolder:
     def fingerprint(self) -> str:
         """See `Source.fingerprint`."""
         return hashlib.sha256(self.version.encode()).hexdigest()
+
+    def over(self, change: Callable[[Store], Store]) -> ContainerFolder:
+        """See `Source.over`."""
+        return replace(self, store=change(self.store))
 
     def brought(self, folder: Path, indices: Sequence[int]) -> ContainerFolder:
         """See `Source.brought`: the payloads one after another in one file."""

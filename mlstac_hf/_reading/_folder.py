@@ -166,6 +166,10 @@ class SampleFolder:
         """Whether the files lie on this disk."""
         return isinstance(self.store, LocalStore)
 
+    def over(self, change: Callable[[Store], Store]) -> SampleFolder:
+        """See `Source.over`."""
+        return replace(self, store=change(self.store))
+
     def brought(self, folder: Path, indices: Sequence[int]) -> SampleFolder:
         """See `Source.brought`. A sample that is not there stays away, for the reader to name."""
         fetched = self.each(lambda index: self._fetch(index, folder), indices)

@@ -6,13 +6,14 @@ Owns: renumbering. Leaves to others: which samples (`_selection`), the samples t
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from mlstac_hf._reading._source import Location, Sample, SampleHead, Source, Targets
+from mlstac_hf._stores import Store
 
 
 @dataclass(frozen=True)
@@ -76,6 +77,10 @@ class Through:
     def fingerprint(self) -> str:
         """See `Source`."""
         return self.source.fingerprint()
+
+    def over(self, change: Callable[[Store], Store]) -> Source:
+        """See `Source`."""
+        return replace(self, source=self.source.over(change))
 
     def brought(self, folder: Path, indices: Sequence[int]) -> Source:
         """See `Source`."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections import Counter, OrderedDict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -93,8 +93,8 @@ class ShardFolder:
 
     def location(self, index: int) -> Location:
         """See `Source.location`: the shard, which holds the sample as one of its rows."""
-        file = self.places[index][0]
-        return Location(self.store.url, file)
+        file, group, _ = self.places[index]
+        return Location(self.store.url, file, group=group)
 
     def find(self, names: Iterable[str]) -> dict[str, int]:
         """See `Source.find`."""
@@ -190,6 +190,13 @@ class ShardFolder:
     def fingerprint(self) -> str:
         """See `Source.fingerprint`."""
         return hashlib.sha256(f"{self.version}{list(self.rows)}".encode()).hexdigest()
+
+    def over(self, change: Callable[[Store], Store]) -> ShardFolder:
+        """See `Source.over`; footers that are known are still those of the same files."""
+        changed = replace(self, store=change(self.store))
+        if changed.store is self.store:
+            object.__setattr__(changed, "_files", self._files)
+        return changed
 
     def brought(self, folder: Path, indices: Sequence[int]) -> ShardFolder:
         """See `Source.brought`: the groups that hold them, in one file; several shards at once."""

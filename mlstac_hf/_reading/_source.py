@@ -6,7 +6,7 @@ Owns: the seam between the layouts (`_folder`, `_containers`) and everybody else
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -16,6 +16,7 @@ import numpy as np
 from mlstac_hf._formats import Array, TensorSlice
 from mlstac_hf._reading._view import Piece
 from mlstac_hf._spec import TENSOR_NAMES
+from mlstac_hf._stores import Store
 
 Targets = Mapping[str, Array]
 """Arrays to fill, by tensor name: used where dtype and shape are those of the sample."""
@@ -63,6 +64,8 @@ class Location:
     """First byte of the sample in a file that holds several; None where the file is the sample."""
     nbytes: int | None = None
     """Bytes of the sample, where they are known without asking."""
+    group: int | None = None
+    """Which part of the file is only read at once, such as a row group, where the sample is one of several in it."""
 
 
 class Source(Protocol):
@@ -119,6 +122,9 @@ class Source(Protocol):
 
     def fingerprint(self) -> str:
         """Changes when a sample is added, removed or changed. Asks a server about each file, reads none."""
+
+    def over(self, change: Callable[[Store], Store]) -> Source:
+        """The same samples, read through what `change` makes of each of their stores; keeps nothing for others."""
 
     def brought(self, folder: Path, indices: Sequence[int]) -> Source:
         """Those samples and no others, in this order, copied to a folder of this disk."""

@@ -12,14 +12,14 @@ from functools import partial
 from http import HTTPStatus
 from urllib.parse import urlsplit, urlunsplit
 
-from urllib3 import BaseHTTPResponse
 from urllib3.exceptions import HTTPError
 
 from mlstac_hf._errors import StoreError
+from mlstac_hf._stores._http_wire import Response
 
 SURPLUS_NBYTES = 64 << 20
 """As much may come for a shorter range, or eight times the range if that is more."""
-_PIECE_NBYTES = 4 << 20  # read at once; a length is only a claim, and no memory is taken on its word
+_PIECE_NBYTES = 8 << 20  # read at once; a length is only a claim, and no memory is taken on its word
 _GONE = (HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND, HTTPStatus.GONE)
 """S3 says 403 for what is not there and may not be listed."""
 _CONTENT_RANGE = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18}|\*)", re.ASCII)
@@ -71,9 +71,9 @@ class Version:
         return _difference("time", self.modified, now.modified) if self.modified and now.modified else ""
 
 
-def version_of(response: BaseHTTPResponse, url: str, linked: str, nbytes: int | None) -> Version:
+def version_of(response: Response, url: str, linked: str, nbytes: int | None) -> Version:
     """What an answer from `url` says of the version of a file."""
-    etag, modified = (response.headers.get(name, "") for name in ("ETag", "Last-Modified"))
+    etag, modified = (response.headers.text(name) for name in ("ETag", "Last-Modified"))
     of_file = response.status in (HTTPStatus.OK, HTTPStatus.PARTIAL_CONTENT)  # and not of a redirect or an error
     host = urlsplit(url).netloc if of_file else ""
     return Version(nbytes=nbytes, linked=linked, etag=etag, modified=modified, host=host)
@@ -84,7 +84,7 @@ def count_of(text: str | None) -> int | None:
     return int(text) if text and re.fullmatch(r"[0-9]{1,18}", text) else None
 
 
-def check_status(response: BaseHTTPResponse, request: str, path: str, *expected: int) -> None:
+def check_status(response: Response, request: str, path: str, *expected: int) -> None:
     """Refuse an answer that is none of those expected.
 
     Args:
@@ -99,13 +99,13 @@ def check_status(response: BaseHTTPResponse, request: str, path: str, *expected:
     """
     if response.status in expected:
         return
-    if response.status in _GONE and "Authorization" not in response.headers.get("WWW-Authenticate", ""):
+    if response.status in _GONE and "Authorization" not in response.headers.text("WWW-Authenticate"):
         raise FileNotFoundError(path)
     advice = " Pass token=… if it is private." if response.status == HTTPStatus.UNAUTHORIZED else ""
     raise StoreError(f"{request}: the server answers {response.status} {(response.reason or '')[:80]}.{advice}")
 
 
-def body_of(response: BaseHTTPResponse, url: str, path: str, asked: range | None) -> tuple[bytes, int | None]:
+def body_of(response: Response, url: str, path: str, asked: range | None) -> tuple[bytes, int | None]:
     """The bytes of an answer to GET, and the size of the file where the answer vouches for it.
 
     Args:
@@ -119,7 +119,7 @@ def body_of(response: BaseHTTPResponse, url: str, path: str, asked: range | None
         StoreError: the bytes cannot be what was asked for, or are far more.
     """
     if response.status == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
-        return b"", count_of(response.headers.get("Content-Range", "").removeprefix("bytes */"))
+        return b"", count_of(response.headers.text("Content-Range").removeprefix("bytes */"))
     _check_encoding(response, url, path)
     if asked is not None and response.status == HTTPStatus.PARTIAL_CONTENT:
         return _part_of(response, url, asked)
@@ -133,37 +133,37 @@ def body_of(response: BaseHTTPResponse, url: str, path: str, asked: range | None
     return (data if asked is None else data[asked.start : asked.stop]), (len(data) if known else None)
 
 
-def is_page(response: BaseHTTPResponse, path: str, data: bytes = b"<") -> bool:
+def is_page(response: Response, path: str, data: bytes = b"<") -> bool:
     """Whether an answer is a web page, and the file's name is not that of one; without `data`, whether it says so."""
     if path.endswith((".html", ".htm")):
         return False
-    said = response.headers.get("Content-Type", "").lower().startswith("text/html")
+    said = response.headers.text("Content-Type").lower().startswith("text/html")
     start = data[:512].removeprefix(b"\xef\xbb\xbf").lstrip().lower()
     return start.startswith(b"<" if said else (b"<!doctype html", b"<html"))
 
 
-def is_encoded(response: BaseHTTPResponse, path: str) -> bool:
+def is_encoded(response: Response, path: str) -> bool:
     """Whether the bytes that are sent, and their number, are not those of the file.
 
     Some servers call a file named `.gz` gzip-encoded, which says no more than its name.
     """
-    encoding = response.headers.get("Content-Encoding", "").strip().lower()
+    encoding = response.headers.text("Content-Encoding").strip().lower()
     return encoding not in _PLAIN and not (path.endswith(".gz") and encoding in ("gzip", "x-gzip"))
 
 
-def _check_encoding(response: BaseHTTPResponse, url: str, path: str) -> None:
+def _check_encoding(response: Response, url: str, path: str) -> None:
     if is_encoded(response, path):
         raise StoreError(
             f"{url}: asked for the bytes as they are stored, the server sends them in encoding "
             f"{response.headers['Content-Encoding'][:80]!r}. Download the file with a client that decodes it."
         )
-    transfer = response.headers.get("Transfer-Encoding", "").strip().lower()
+    transfer = response.headers.text("Transfer-Encoding").strip().lower()
     if transfer not in ("", "identity", "chunked"):
         raise StoreError(f"{url}: the server uses the transfer encoding {transfer[:80]!r}, which is not understood")
 
 
-def _part_of(response: BaseHTTPResponse, url: str, asked: range) -> tuple[bytes, int | None]:
-    served = response.headers.get("Content-Range", "")
+def _part_of(response: Response, url: str, asked: range) -> tuple[bytes, int | None]:
+    served = response.headers.text("Content-Range")
     match = _CONTENT_RANGE.fullmatch(served)
     first, last = (int(match[1]), int(match[2])) if match else (-1, -1)
     nbytes = count_of(match[3]) if match else None
@@ -177,7 +177,7 @@ def _part_of(response: BaseHTTPResponse, url: str, asked: range) -> tuple[bytes,
     return data[: len(asked)], nbytes
 
 
-def _read(response: BaseHTTPResponse, url: str, asked: range | None) -> bytes:
+def _read(response: Response, url: str, asked: range | None) -> bytes:
     """The body. For a range no more than a little too much of it."""
     announced = response.length_remaining
     limit = None if asked is None else max(SURPLUS_NBYTES, 8 * len(asked))

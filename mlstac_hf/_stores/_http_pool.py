@@ -1,97 +1,117 @@
-"""Connections to http servers, and how long a slow one is waited for.
+"""Connections to http servers, kept for the next request.
 
-Owns: the limit that urllib3 lacks. Its read timeout bounds the silence between two bytes, so a server that sends
-a byte now and then would hold us for ever. Here an answer, headers and body, may never be further than that
-timeout behind `SLOWEST`: one of n bytes is here, or given up, within timeout + n / SLOWEST seconds.
-Leaves to others: asking again (`_http`).
+Owns: connecting, TLS, which connection is used again. Nothing is asked twice, nor elsewhere. Leaves to others: what is
+said on a connection, and how slowly (`_http_wire`), asking again (`_http_client`).
 """
 
 from __future__ import annotations
 
 import contextlib
-import http.client
-import io
+import re
 import socket
-import time
-from typing import TYPE_CHECKING, Any
+import ssl
+from collections import deque
+from collections.abc import Mapping
+from functools import cache
+from typing import cast
 
 import urllib3
-from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.exceptions import HTTPError, LocationValueError, ProtocolError
 
-if TYPE_CHECKING:
-    from typing_extensions import Buffer
+from mlstac_hf._stores._http_wire import Response, Wire, spell
 
-SLOWEST = 10_000
-"""Bytes a second. Little, as many connections may share a thin line."""
-
-
-class _Watched(io.RawIOBase):
-    """What a socket receives, as long as it keeps up."""
-
-    def __init__(self, sock: socket.socket, raw: io.RawIOBase, timeout_s: float) -> None:
-        self._sock, self._raw, self._timeout = sock, raw, timeout_s
-        self._deadline = time.monotonic() + timeout_s
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Buffer, /) -> int | None:
-        left = self._deadline - time.monotonic()
-        if left <= 0:
-            raise TimeoutError
-        self._sock.settimeout(left)
-        received: int | None = self._raw.readinto(buffer)
-        # bytes that came early are no leave to dawdle later
-        self._deadline = min(self._deadline + (received or 0) / SLOWEST, time.monotonic() + self._timeout)
-        return received
-
-    def close(self) -> None:
-        self._raw.close()
-        super().close()
+KEPT = 32
+"""Connections to one host that are kept while nobody uses them."""
+_PLAIN_URL = re.compile(r"(https?)://([A-Za-z0-9.-]+)(?::([0-9]{1,5}))?(/[A-Za-z0-9._~!$&'()*+,;=:@/?%-]*)", re.ASCII)
+_PORTS = {"http": 80, "https": 443}
 
 
-class _Response(http.client.HTTPResponse):
-    def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:
-        super().__init__(sock, *args, **kwargs)
-        timeout_s = sock.gettimeout()
-        if timeout_s is not None:
-            self.fp = io.BufferedReader(_Watched(sock, self.fp.detach(), timeout_s))
+class Pool:
+    """Connections of one process. Threads may share it."""
+
+    def __init__(self) -> None:
+        self._kept: dict[tuple[str, str, int], deque[Wire]] = {}
+
+    def request(self, method: str, url: str, headers: Mapping[str, str], timeout: urllib3.Timeout) -> Response:
+        """An answer, its body not read yet; for `give_back` when it is done with.
+
+        Raises:
+            HTTPError: there is none; LocationValueError where the URL names no host.
+        """
+        scheme, host, port, target = _parts(url)
+        kept = self._kept.setdefault((scheme, host, port), deque(maxlen=KEPT))
+        wire = _idle(kept) or _connect(scheme, host, port, timeout)
+        shown = f"[{host}]" if ":" in host else host
+        try:
+            wire.send(spell(method, target, shown if port == _PORTS[scheme] else f"{shown}:{port}", headers))
+            response = Response(wire, method)
+        except BaseException:
+            wire.close()
+            raise
+        response.kept = kept
+        return response
 
 
-class _Http(HTTPConnection):
-    response_class = _Response
-
-
-class _Https(HTTPSConnection):
-    response_class = _Response
-
-
-class _HttpPool(urllib3.HTTPConnectionPool):
-    ConnectionCls = _Http
-
-
-class _HttpsPool(urllib3.HTTPSConnectionPool):
-    ConnectionCls = _Https
-
-
-def open_pool() -> urllib3.PoolManager:
-    """Connections that are kept, and end where a server is too slow. Nothing is asked twice, nor elsewhere."""
-    pool = urllib3.PoolManager(maxsize=32, block=False, retries=False)
-    pool.pool_classes_by_scheme = {"http": _HttpPool, "https": _HttpsPool}
-    return pool
-
-
-def give_back(response: urllib3.BaseHTTPResponse, nbytes: int = 65536) -> None:
+def give_back(response: Response, nbytes: int = 65536) -> None:
     """End a response: the connection is kept where less than `nbytes` of the body are left, else closed."""
-    with contextlib.suppress(urllib3.exceptions.HTTPError, ValueError):
-        response.read(nbytes)
-    response.close()
-    response.release_conn()
+    with contextlib.suppress(HTTPError):
+        while nbytes > 0 and not response.is_complete:
+            nbytes -= len(response.read(nbytes))
+    if response.is_complete and not response.is_last and response.kept is not None:
+        response.kept.append(response.wire)
+        response.kept = None
+    else:
+        response.wire.close()
 
 
-def pause(retries: urllib3.Retry, response: urllib3.BaseHTTPResponse | None) -> None:
+def pause(retries: urllib3.Retry, response: Response | None) -> None:
     """Wait before the next try: as long as the server asks for, within the bounds of `retries`."""
     try:
-        retries.sleep(response)
-    except (urllib3.exceptions.HTTPError, ValueError, OverflowError):  # a Retry-After that nobody can read
+        retries.sleep(cast("urllib3.BaseHTTPResponse | None", response))  # of which it reads the headers
+    except (HTTPError, ValueError, OverflowError):  # a Retry-After that nobody can read
         retries.sleep()
+
+
+def _parts(url: str) -> tuple[str, str, int, str]:
+    """Scheme, host, port and what stands after them, as it is sent."""
+    plain = _PLAIN_URL.fullmatch(url)
+    if plain and "/." not in plain[4]:
+        return plain[1], plain[2].lower(), int(plain[3] or _PORTS[plain[1]]), plain[4]
+    parsed = urllib3.util.parse_url(url)
+    if parsed.scheme not in _PORTS or not parsed.host:
+        raise LocationValueError(f"expected an http(s) address with a host, found URL scheme {parsed.scheme!r}")
+    return parsed.scheme, parsed.host.strip("[]"), parsed.port or _PORTS[parsed.scheme], parsed.request_uri
+
+
+def _idle(kept: deque[Wire]) -> Wire | None:
+    """A connection that is kept and still open; those that are not are closed."""
+    while True:
+        try:
+            wire = kept.pop()
+        except IndexError:
+            return None
+        if wire.is_idle:
+            return wire
+        wire.close()
+
+
+def _connect(scheme: str, host: str, port: int, timeout: urllib3.Timeout) -> Wire:
+    sock = None
+    try:
+        sock = socket.create_connection((host, port), cast("float | None", timeout.connect_timeout))
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if scheme == "https":
+            sock = _context().wrap_socket(sock, server_hostname=host)
+        return Wire(sock, cast("float", timeout.read_timeout))
+    except UnicodeError:
+        raise LocationValueError(f"{host[:80]!r} is no name of a host") from None
+    except OSError as error:
+        if sock is not None:
+            sock.close()
+        raise ProtocolError(f"{host}:{port} cannot be connected to: {error}") from None
+
+
+@cache
+def _context() -> ssl.SSLContext:
+    """Certificates are checked against those of the system."""
+    return ssl.create_default_context()

@@ -237,7 +237,7 @@ def _json_of(check: Callable[..., None], answer: Answer) -> Any:
 def _page_of(check: Callable[..., None], answer: Answer) -> tuple[list[Any], str | None]:
     """A page of a listing, and where the next one is."""
     page = _json_of(check, answer)
-    link = answer.response.headers.get("Link", "")
+    link = answer.response.headers.text("Link")
     following = link.partition(">")[0].removeprefix("<") if 'rel="next"' in link else None
     return (page if isinstance(page, list) else []), following
 

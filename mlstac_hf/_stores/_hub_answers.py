@@ -8,10 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from http import HTTPStatus
 
-from urllib3 import BaseHTTPResponse
-
 from mlstac_hf._errors import CollectionNotFoundError, StoreError
 from mlstac_hf._stores._http_checks import check_status
+from mlstac_hf._stores._http_wire import Response
 
 _LOGIN = "pass token=…, set HF_TOKEN, or log in with: hf auth login"
 
@@ -24,7 +23,7 @@ class HubCheck:
     repository: str
     revision: str
 
-    def __call__(self, response: BaseHTTPResponse, request: str, path: str, *expected: int) -> None:
+    def __call__(self, response: Response, request: str, path: str, *expected: int) -> None:
         """Refuse an answer that is none of those expected.
 
         Raises:
@@ -34,7 +33,7 @@ class HubCheck:
         """
         if response.status in expected:
             return
-        code, said = (response.headers.get(name, "") for name in ("X-Error-Code", "X-Error-Message"))
+        code, said = (response.headers.text(name) for name in ("X-Error-Code", "X-Error-Message"))
         place = f"{self.endpoint}/datasets/{self.repository}"
         if response.status == HTTPStatus.UNAUTHORIZED and said.startswith("Invalid credentials"):
             raise StoreError(f"{place}: the Hub does not know the token that was sent. Make a new one, and {_LOGIN}.")
