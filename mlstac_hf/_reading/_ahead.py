@@ -23,7 +23,7 @@ import numpy as np
 from mlstac_hf._errors import BAD_SAMPLE, InvalidCollectionError, MissingSampleError, MLSTACError
 from mlstac_hf._reading._asking import WINDOW
 from mlstac_hf._reading._batch import Batch, read_batch, stacked
-from mlstac_hf._reading._merged import MERGED_NBYTES, Piece, fetching_at_once, pieces_of
+from mlstac_hf._reading._merged import MERGED_NBYTES, Piece, pieces_of
 from mlstac_hf._reading._source import Location, Sample, Source
 
 OnBad = Callable[[int, MLSTACError], None]
@@ -35,6 +35,7 @@ CONNECTIONS = 32
 """Requests at a time to a store that is not this disk."""
 _START_NBYTES = 4 << 20
 _UNKNOWN_NBYTES = 1 << 20  # of a sample that nobody knows the size of, before one was seen
+_LEAST_NBYTES = 1 << 10  # of any sample: its head, and what is noted here
 _PORTIONS = 4  # of what may be ahead: one is planned at a time, and those near one another in it are merged
 _MERGED_PARTS = 8
 _LEAST_MERGED = 512 << 10
@@ -204,9 +205,11 @@ class _Crew:
 
     def fill(self) -> bool:
         """Plan as much as may be ahead; False where nothing is left."""
+        if self._process != os.getpid():
+            raise RuntimeError("samples are read ahead in one process: begin to iterate after a fork, not before")
         while not self._is_all:
             allowed = min(self._most, _START_NBYTES + 2 * self._delivered)
-            portion = allowed // _PORTIONS
+            portion = max(1, allowed // _PORTIONS)
             if self._turns and allowed - self._held < portion:
                 break
             self._start(self._plan(portion), min(MERGED_NBYTES, max(_LEAST_MERGED, allowed // _MERGED_PARTS)))
@@ -222,9 +225,7 @@ class _Crew:
         with self._lock:
             self._held -= turn.weight
             self._delivered += turn.weight
-        if turn.found is None:
-            raise RuntimeError("samples are read ahead in one process: begin to iterate after a fork, not before")
-        return turn.index, turn.found
+        return turn.index, turn.found if turn.found is not None else RuntimeError("the interpreter is ending")
 
     def end(self) -> None:
         """Begin nothing more; threads end with what they are at. In a process that was forked off there are none."""
@@ -255,14 +256,14 @@ class _Crew:
         try:
             at, stored = self._source.location(index), self._source.nbytes(index)
         except Exception as error:  # noqa: BLE001 - at the turn of its sample
-            return _Turn(index, None, 0, 0, error)
+            return _Turn(index, None, 0, _LEAST_NBYTES, error)
         with self._lock:
             if stored is None:
                 weight = self._seen_nbytes // self._seen if self._seen else _UNKNOWN_NBYTES
             else:
                 known = self._seen_stored and self._seen_nbytes > self._seen_stored
                 weight = stored * self._seen_nbytes // self._seen_stored if known else stored
-        return _Turn(index, at, stored, weight)
+        return _Turn(index, at, stored, weight + _LEAST_NBYTES)
 
     def _start(self, turns: list[_Turn], merged_nbytes: int) -> None:
         self._turns += turns
@@ -277,16 +278,16 @@ class _Crew:
         """Fetch and decode the samples of a piece, in a thread. Whatever goes wrong is found at its sample's turn."""
         source = self._source
         if len(turns) > 1:  # of their own, so that what came goes when they are read
-            source = source.over(lambda store: store) if piece.at is None else fetching_at_once(source, piece.at)
+            source = source.apart(piece.at)
         for turn in turns:
             if self._is_ended or not threading.main_thread().is_alive():
                 return
             found = _read(source, turn.index, self._columns)
-            weight = 0
+            weight = _LEAST_NBYTES
             if isinstance(found, Sample):
-                weight = sum(value.nbytes for value in found.values.values() if isinstance(value, np.ndarray))
+                weight += sum(value.nbytes for value in found.values.values() if isinstance(value, np.ndarray))
             with self._lock:
                 self._held += weight - turn.weight
                 turn.weight, turn.found = weight, found
-                self._seen, self._seen_nbytes = self._seen + 1, self._seen_nbytes + weight
+                self._seen, self._seen_nbytes = self._seen + 1, self._seen_nbytes + weight - _LEAST_NBYTES
                 self._seen_stored += turn.stored or 0

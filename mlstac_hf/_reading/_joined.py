@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import accumulate
@@ -15,7 +15,6 @@ from pathlib import Path
 
 from mlstac_hf._reading._selected import Selected
 from mlstac_hf._reading._source import Location, Sample, SampleHead, Source, Targets
-from mlstac_hf._stores import Store
 
 
 @dataclass(frozen=True)
@@ -104,9 +103,9 @@ class Joined:
         prints = (source.fingerprint() for source in self.sources)
         return hashlib.sha256("\0".join([self.split, *prints]).encode()).hexdigest()
 
-    def over(self, change: Callable[[Store], Store]) -> Joined:
+    def apart(self, at: Location | None) -> Joined:
         """See `Source`."""
-        return Joined(self.split, tuple(source.over(change) for source in self.sources))
+        return Joined(self.split, tuple(source.apart(at) for source in self.sources))
 
     def brought(self, folder: Path, indices: Sequence[int]) -> Source:
         """See `Source`; each split to a folder of its own."""

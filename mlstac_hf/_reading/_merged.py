@@ -1,18 +1,18 @@
 """Samples that lie near one another in one file, fetched by one request.
 
-Owns: which samples that is, and a store that answers out of what came. Leaves to others: when that is done (`_ahead`),
-reading a sample out of it (`Source`).
+Owns: which samples that is, and what came. Leaves to others: when that is done (`_ahead`), reading a sample out of it
+(`Source`).
 """
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from mlstac_hf._errors import MLSTACError
-from mlstac_hf._reading._source import Location, Source
-from mlstac_hf._stores import Entry, Store
+from mlstac_hf._reading._source import Location
+from mlstac_hf._stores import Store
 
 MERGED_NBYTES = 8 << 20
 """At most so much is fetched at once, unless a single sample is more."""
@@ -77,60 +77,34 @@ def _runs(positions: Iterable[int], locations: Sequence[Location | None], merged
     return pieces
 
 
-def fetching_at_once(source: Source, at: Location) -> Source:
-    """The same samples; the first that lies in a range of a file brings all that is there, until this is let go."""
-    return source.over(lambda store: Fetched(store, at) if store.url == at.folder else store)
-
-
-@dataclass
 class Fetched:
-    """A store of which one range of a file is fetched at once, and kept.
+    """A range of a file, fetched at once when the first part of it is asked for. Threads may share it.
 
-    What could not be fetched is not asked for again.
+    Args:
+        store: where the file lies.
+        at: which file, which range.
     """
 
-    store: Store
-    at: Location
-    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
-    _data: memoryview | MLSTACError | FileNotFoundError | None = field(default=None, repr=False)
+    def __init__(self, store: Store, at: Location) -> None:
+        self._store, self._path = store, at.path
+        self._start, self._stop = at.start or 0, (at.start or 0) + (at.nbytes or 0)
+        self._lock = threading.Lock()
+        self._data: memoryview | Exception | None = None
 
-    @property
-    def url(self) -> str:
-        """See `Store`."""
-        return self.store.url
+    def view(self, path: str, start: int, stop: int) -> memoryview | None:
+        """Bytes of a file, fewer where it ends before; None where they are not all in the range.
 
-    def read(self, path: str) -> bytes:
-        """See `Store`."""
-        return self.store.read(path)
-
-    def read_range(self, path: str, start: int, stop: int) -> bytes:
-        """See `Store`; of the range that is kept, a copy: decoders take bytes."""
-        first = self.at.start or 0
-        end = first + (self.at.nbytes or 0)
-        if path != self.at.path or not first <= start <= stop <= end:
-            return self.store.read_range(path, start, stop)
+        Raises:
+            FileNotFoundError, StoreError: the range cannot be fetched. Nobody asks for it again.
+        """
+        if path != self._path or not self._start <= start <= stop <= self._stop:
+            return None
         with self._lock:
             if self._data is None:
                 try:
-                    self._data = memoryview(self.store.read_range(path, first, end))
+                    self._data = memoryview(self._store.read_range(path, self._start, self._stop))
                 except (MLSTACError, FileNotFoundError) as error:
                     self._data = error
-            if not isinstance(self._data, memoryview):
+            if isinstance(self._data, Exception):
                 raise self._data
-        return bytes(self._data[start - first : stop - first])
-
-    def stat(self, path: str) -> Entry:
-        """See `Store`."""
-        return self.store.stat(path)
-
-    def list(self, path: str) -> list[Entry] | None:
-        """See `Store`."""
-        return self.store.list(path)
-
-    def put(self, path: str, data: bytes) -> None:
-        """See `Store`."""
-        self.store.put(path, data)
-
-    def open_local(self, path: str) -> int | None:
-        """See `Store`."""
-        return self.store.open_local(path)
+        return self._data[start - self._start : stop - self._start]

@@ -6,14 +6,13 @@ Owns: renumbering. Leaves to others: which samples (`_selection`), the samples t
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from mlstac_hf._reading._source import Location, Sample, SampleHead, Source, Targets
-from mlstac_hf._stores import Store
 
 
 @dataclass(frozen=True)
@@ -78,9 +77,9 @@ class Through:
         """See `Source`."""
         return self.source.fingerprint()
 
-    def over(self, change: Callable[[Store], Store]) -> Source:
+    def apart(self, at: Location | None) -> Source:
         """See `Source`."""
-        return replace(self, source=self.source.over(change))
+        return replace(self, source=self.source.apart(at))
 
     def brought(self, folder: Path, indices: Sequence[int]) -> Source:
         """See `Source`."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections import Counter, OrderedDict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -191,12 +191,11 @@ class ShardFolder:
         """See `Source.fingerprint`."""
         return hashlib.sha256(f"{self.version}{list(self.rows)}".encode()).hexdigest()
 
-    def over(self, change: Callable[[Store], Store]) -> ShardFolder:
-        """See `Source.over`; footers that are known are still those of the same files."""
-        changed = replace(self, store=change(self.store))
-        if changed.store is self.store:
-            object.__setattr__(changed, "_files", self._files)
-        return changed
+    def apart(self, at: Location | None) -> ShardFolder:  # noqa: ARG002 - part of the seam
+        """See `Source.apart`: it reads groups of its own; the shards that were opened are everybody's."""
+        own = replace(self)
+        object.__setattr__(own, "_files", self._files)
+        return own
 
     def brought(self, folder: Path, indices: Sequence[int]) -> ShardFolder:
         """See `Source.brought`: the groups that hold them, in one file; several shards at once."""

@@ -6,7 +6,7 @@ Owns: the seam between the layouts (`_folder`, `_containers`) and everybody else
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -16,7 +16,6 @@ import numpy as np
 from mlstac_hf._formats import Array, TensorSlice
 from mlstac_hf._reading._view import Piece
 from mlstac_hf._spec import TENSOR_NAMES
-from mlstac_hf._stores import Store
 
 Targets = Mapping[str, Array]
 """Arrays to fill, by tensor name: used where dtype and shape are those of the sample."""
@@ -123,8 +122,13 @@ class Source(Protocol):
     def fingerprint(self) -> str:
         """Changes when a sample is added, removed or changed. Asks a server about each file, reads none."""
 
-    def over(self, change: Callable[[Store], Store]) -> Source:
-        """The same samples, read through what `change` makes of each of their stores; keeps nothing for others."""
+    def apart(self, at: Location | None) -> Source:
+        """The same samples, to be read by one thread: what it keeps in memory goes with it.
+
+        Args:
+            at: bytes that hold several samples, as `location` names them, which are fetched by one request when the
+                first of these is read.
+        """
 
     def brought(self, folder: Path, indices: Sequence[int]) -> Source:
         """Those samples and no others, in this order, copied to a folder of this disk."""
