@@ -254,7 +254,8 @@ class _Crew:
 
     def _turn(self, index: int) -> _Turn:
         try:
-            at, stored = self._source.location(index), self._source.nbytes(index)
+            at = self._source.location(index)
+            stored = self._source.nbytes(index) if at.nbytes is None else at.nbytes
         except Exception as error:  # noqa: BLE001 - at the turn of its sample
             return _Turn(index, None, 0, _LEAST_NBYTES, error)
         with self._lock:

@@ -121,8 +121,8 @@ class ContainerFolder:
         return {name: places[name] for name in names if name in places}
 
     def nbytes(self, index: int) -> int | None:
-        """Size of a payload as stored."""
-        return self.rows[index].nbytes
+        """Size of a payload as stored; None before the headers of the containers were read."""
+        return self.rows[index].nbytes if isinstance(self.rows, list) else None
 
     def head(self, index: int) -> SampleHead:
         """See `Source.head`. The payload is fetched, and no pixel of it is decoded."""
@@ -167,7 +167,7 @@ class ContainerFolder:
 
     def fingerprint(self) -> str:
         """See `Source.fingerprint`."""
-        return hashlib.sha256(self.version.encode()).hexdigest()
+        return hashlib.sha256((self.version or getattr(self.rows, "version", "")).encode()).hexdigest()
 
     def apart(self, at: Location | None) -> ContainerFolder:
         """See `Source.apart`."""
