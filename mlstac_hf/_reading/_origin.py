@@ -59,15 +59,6 @@ def main_location(collection: Collection) -> Location:
     return Location(origin.store.url, name if name.endswith(".json") else MAIN)
 
 
-def passing(collection: Collection) -> Collection:
-    """The same collection, of which nothing that is read is kept on this disk."""
-    origin = origin_of(collection)
-    if isinstance(origin.store, HubStore):
-        collection = collection.model_copy()
-        collection._origin = replace(origin, store=origin.store.passing())
-    return collection
-
-
 def streaming(collection: Collection) -> Collection:
     """The same collection, of which nothing is listed where `main.json` counts, and nothing is kept on this disk."""
     origin = origin_of(collection)
