@@ -25,6 +25,8 @@ with tempfile.TemporaryDirectory(prefix="mlstac-hf-benchmark-") as folder:
     run("write.py", folder, "write")
 with tempfile.TemporaryDirectory(prefix="mlstac-hf-benchmark-") as folder:
     run("push.py", folder)
+with tempfile.TemporaryDirectory(prefix="mlstac-hf-benchmark-") as folder:
+    run("over_http.py", folder)
 if MEMORY.is_dir():
     with tempfile.TemporaryDirectory(prefix="mlstac-hf-benchmark-", dir=MEMORY) as folder:
         run("convert.py", folder, "convert in memory")

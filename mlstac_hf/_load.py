@@ -26,6 +26,7 @@ from mlstac_hf._reading import (
     Normalize,
     OnError,
     PlaneNames,
+    Sample,
     Scale,
     Selection,
     SelectionArguments,
@@ -37,7 +38,9 @@ from mlstac_hf._reading import (
     input_planes,
     open_collection,
     read_batch,
+    samples_ahead,
     select,
+    streaming,
 )
 from mlstac_hf._spec import TENSOR_NAMES, Collection
 
@@ -58,7 +61,7 @@ class LoadArguments(SelectionArguments, total=False):
 def load(
     address: Address,
     framework: str = "torch",
-    stream: bool = False,  # noqa: ARG001, FBT001, FBT002 - the signature of upstream, kept for its users
+    stream: bool = False,  # noqa: FBT001, FBT002 - the signature of upstream, kept for its users
     device: str = "cpu",
     *,
     split: str = "train",
@@ -89,7 +92,10 @@ def load(
             `hf://datasets/user/repo[@revision]` on the Hub, any fsspec URL, or an open Collection.
         framework: `torch`, `tensorflow` (`tf`), `jax` (`flax`), `paddle` or `numpy`. Imported here and
             nowhere else.
-        stream: kept for users of upstream. Samples are read on demand either way.
+        stream: for what lies elsewhere: nothing is listed or fetched but what is asked for, so that the first sample
+            is there in a second whatever the size, and iterating reads ahead on many connections. The number of
+            samples is then what `main.json` or the table beside containers says, and one that is not there is an error
+            at its turn. Nothing is kept on this disk. Samples are read on demand either way.
         device: where tensors are put: a torch, tensorflow or paddle device string, a jax platform
             (`gpu`, `gpu:1`). numpy knows `cpu` only.
         split: `train`, `validation`, `test`, or another name the collection has.
@@ -174,6 +180,8 @@ def load(
         trust_links=trust_links,
         splits=splits,
     )
+    if stream:
+        collection = streaming(collection)
     source = select(collection, split, selection, skip=on_error == "skip", cache_dir=cache_dir)
     return Split(
         collection,
@@ -183,6 +191,7 @@ def load(
         device=device,
         columns=names,
         on_error=on_error,
+        stream=stream,
     )
 
 
@@ -199,6 +208,7 @@ class Split:
         device: str,
         columns: Sequence[str] | None,
         on_error: OnError,
+        stream: bool = False,
     ) -> None:
         self.collection = collection
         self._source = source
@@ -207,6 +217,7 @@ class Split:
         self._device = device
         self._columns = None if columns is None else tuple(columns)
         self._on_error = on_error
+        self._stream = stream
 
     def __repr__(self) -> str:
         return (
@@ -237,13 +248,15 @@ class Split:
         return self._hand_over_columns(self._batch(where))
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
-        for position in range(len(self)):
-            try:
-                yield self[position]
-            except BAD_SAMPLE as error:
-                if self._on_error == "raise":
-                    raise
-                warn_skipped([str(error)])
+        """One sample after another; with `stream=True` those that follow are fetched meanwhile."""
+        for where, sample in self._samples():
+            self._check_columns(sample.values, where)
+            yield {name: self._hand_over(value) for name, value in sample.values.items()}
+
+    def _samples(self) -> Iterator[tuple[int, Sample]]:
+        connections = None if self._stream else 0
+        on_bad = None if self._on_error == "raise" else lambda _, error: warn_skipped([str(error)])
+        return samples_ahead(self._source, self._indices, self._columns, connections=connections, on_bad=on_bad)
 
     def stored(self) -> Iterator[dict[str, Any]]:
         """The samples with their metadata, whatever the framework: numpy arrays as stored, texts, keys and values.
@@ -253,16 +266,9 @@ class Split:
         Raises:
             CorruptSampleError, MissingSampleError: a bad sample, unless on_error="skip".
         """
-        for where in self._indices:
-            try:
-                sample = self._source.read(where, self._columns)
-                self._check_columns(sample.values, where)
-                metadata = self._source.metadata(where, sample.head)
-            except BAD_SAMPLE as error:
-                if self._on_error == "raise":
-                    raise
-                warn_skipped([str(error)])
-                continue
+        for where, sample in self._samples():
+            self._check_columns(sample.values, where)
+            metadata = self._source.metadata(where, sample.head)
             named = {f"meta_{key}" if key in TENSOR_NAMES else key: value for key, value in metadata.items()}
             yield {**named, **sample.values}
 

@@ -80,7 +80,9 @@ class Decoder(NamedTuple):
     """Who reads one kind of payload."""
 
     matches: Callable[[bytes], bool]
-    open: Callable[[bytes, int], Payload]
+    open: Callable[..., Payload]
+    takes_views: bool = False
+    """Whether it opens a memoryview as well as bytes."""
 
 
 def register_decoder(name: str, matches: Callable[[bytes], bool], open: Callable[[bytes, int], Payload]) -> None:  # noqa: A002 - the verb of the field
@@ -122,13 +124,13 @@ def payload_kind(head: bytes) -> str | None:
     Returns:
         Name of the decoder, or None where nobody claims the bytes.
     """
-    for name, decoder in reversed(tuple(_DECODERS.items())):
-        if decoder.matches(head[:HEAD]):
+    for name in reversed(tuple(_DECODERS)):
+        if _DECODERS[name].matches(head[:HEAD]):
             return name
     return None
 
 
-def open_payload(data: bytes, *, limit: int = MAX_DECODED) -> Payload:
+def open_payload(data: bytes | memoryview, *, limit: int = MAX_DECODED) -> Payload:
     """A payload, its header read and checked, nothing decoded.
 
     Args:
@@ -139,14 +141,15 @@ def open_payload(data: bytes, *, limit: int = MAX_DECODED) -> Payload:
         HeaderError: nobody reads such bytes, they are damaged, or would take more than `limit`.
         MissingExtraError: what reads them is not installed.
     """
-    kind = payload_kind(data[:HEAD])
+    kind = payload_kind(bytes(data[:HEAD]))
     if kind is None:
         raise HeaderError(
-            f"a payload that begins with {short(data[:16])} is none of {', '.join(_DECODERS)}; "
+            f"a payload that begins with {short(bytes(data[:16]))} is none of {', '.join(_DECODERS)}; "
             "register_decoder() adds others"
         )
+    decoder = _DECODERS[kind]
     try:
-        return _DECODERS[kind].open(data, limit)
+        return decoder.open(data if decoder.takes_views else bytes(data), limit)
     except HeaderError:
         raise
     except ValueError as error:
@@ -168,9 +171,9 @@ class Safetensors:
     geotransform = None  # these are texts of the metadata, which `spec` reads
     crs = None
 
-    def __init__(self, data: bytes, limit: int = MAX_DECODED) -> None:
+    def __init__(self, data: bytes | memoryview, limit: int = MAX_DECODED) -> None:
         end = PREFIX + header_length(data, len(data))
-        header = parse_header(data[PREFIX:end], len(data))
+        header = parse_header(bytes(data[PREFIX:end]), len(data))
         self._data, self._slices = data, header.tensors
         self.metadata: Mapping[str, str] = header.metadata
         self.tensors: Mapping[str, TensorForm] = {
@@ -198,7 +201,7 @@ def _is_safetensors(head: bytes) -> bool:
 
 
 _DECODERS: dict[str, Decoder] = {
-    "safetensors": Decoder(_is_safetensors, Safetensors),
+    "safetensors": Decoder(_is_safetensors, Safetensors, takes_views=True),
     "hdf5": Decoder(lambda head: head.startswith(_hdf5.HDF5_MAGIC), _hdf5.open_hdf5),
     "jpeg2000": Decoder(
         lambda head: head.startswith((_jpeg2000.BOXES, _jpeg2000.CODESTREAM)),

@@ -64,7 +64,7 @@ class Header(NamedTuple):
     """Of the whole file."""
 
 
-def header_length(prefix: bytes, nbytes: int | None = None) -> int:
+def header_length(prefix: bytes | memoryview, nbytes: int | None = None) -> int:
     """Length of the JSON after the first 8 bytes.
 
     Args:
@@ -87,7 +87,7 @@ def header_length(prefix: bytes, nbytes: int | None = None) -> int:
     return length
 
 
-def _looks_like(prefix: bytes) -> str:
+def _looks_like(prefix: bytes | memoryview) -> str:
     return " (its first bytes are those of gzip)" if prefix[:2] == b"\x1f\x8b" else ""
 
 

@@ -17,9 +17,8 @@ from datasets.exceptions import DatasetGenerationError
 
 from mlstac_hf._errors import MLSTACError
 from mlstac_hf._hf._formatting import register_formats
-from mlstac_hf._hf._job import Job, tables
+from mlstac_hf._hf._job import Job, shards, tables
 from mlstac_hf._hf._private import write_no_lock
-from mlstac_hf._hf._schema import ranges
 
 register_formats()
 write_no_lock()
@@ -27,9 +26,6 @@ write_no_lock()
 _patched_for_streaming = True
 """Told to `datasets`, which would else put streaming versions of `open` and of scipy's readers into this
 module, and import scipy for it. We open files through our stores."""
-
-SHARDS = 128
-"""Runs of rows a split is dealt in: enough for any number of processes and workers."""
 
 
 class GenerationError(DatasetGenerationError):
@@ -74,7 +70,7 @@ class MLSTAC(datasets.ArrowBasedBuilder):
             datasets.SplitGenerator(
                 name=name,
                 gen_kwargs={
-                    "rows": ranges(len(job.scan.indices), SHARDS),  # a list is what datasets shares out
+                    "rows": shards(job, streaming=streaming),  # a list is what datasets shares out
                     "split": name,
                     "streaming": streaming,
                 },

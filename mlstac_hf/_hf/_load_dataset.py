@@ -22,7 +22,7 @@ from mlstac_hf._hf._builder import MLSTAC, GenerationError
 from mlstac_hf._hf._plan import NAME, Options, Part, Plan, digest
 from mlstac_hf._hf._schema import Schema
 from mlstac_hf._hf._splits import choose, is_joined, names_of
-from mlstac_hf._reading import Address, open_collection, origin_of, passing
+from mlstac_hf._reading import Address, open_collection, origin_of, streaming
 from mlstac_hf._spec import Collection
 
 _OFFLINE = ("HF_HUB_OFFLINE", "HF_DATASETS_OFFLINE")
@@ -60,7 +60,7 @@ def load_dataset(address: Address, split: Any, options: Options, access: dict[st
         names_of(split, list(builders))
     else:
         plan = Plan(
-            collection=passing(collection) if build.streaming else collection, options=options, notes=build.notes
+            collection=streaming(collection) if build.streaming else collection, options=options, notes=build.notes
         )
         request = _Request(plan, build, key)
         builders = request.builders(names_of(split, list(collection.splits)), split)

@@ -32,8 +32,8 @@ from mlstac_hf._reading import (
     check_columns,
     check_on_error,
     open_collection,
-    passing,
 )
+from mlstac_hf._reading import streaming as streaming_collection
 from mlstac_hf._spec import Collection
 from mlstac_hf._stores import MAIN, hub_address
 from mlstac_hf._version import __version__
@@ -143,7 +143,7 @@ class Packaged(_builder.MLSTAC):
         stack, self._stack = getattr(self, "_stack", None) or ExitStack(), None  # which no process could be handed
         plan, parts = self._plan, [replace(part) for part in self._parts]
         if streaming:
-            plan = replace(plan, collection=passing(plan.collection))
+            plan = replace(plan, collection=streaming_collection(plan.collection))
             parts = plan.parts([part.source.split for part in parts], strict=True, streaming=True)
         for part in parts:
             plan.describe(part, cache, stack)

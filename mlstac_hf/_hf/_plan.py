@@ -19,7 +19,7 @@ import datasets
 from mlstac_hf._errors import CollectionNotFoundError, MLSTACError, SchemaMismatchError, StoreError, warn, warn_skipped
 from mlstac_hf._hf._features import features_of
 from mlstac_hf._hf._job import Job
-from mlstac_hf._hf._schema import Scan, Schema, scan, unify
+from mlstac_hf._hf._schema import Scan, Schema, declared, scan, unify
 from mlstac_hf._hf._staging import staged
 from mlstac_hf._reading import Selection, Source, origin_of, select
 from mlstac_hf._spec import Collection
@@ -59,6 +59,8 @@ class Part:
     schema: Schema = field(default_factory=Schema)
     scan: Scan | None = None
     """None where the schema was known from before; the rows are then looked up when they are needed."""
+    of_one: bool = False
+    """Whether the schema was read off one sample, which others may not be like."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,11 +106,12 @@ class Plan:
             stack: of the build.
         """
         if cache is None and not part.source.is_local:
-            # nothing is fetched but the first sample, and later ones must be like it
+            # nothing is fetched but the first sample, and later ones must be like it, or as main.json says
             count = len(part.source)
             first = scan(part.source, range(min(1, count)), self.options.columns)
             part.scan = Scan(first.schema, range(count), first.nbytes * count, first.elements * count)
-            part.schema = first.schema
+            part.schema = declared(first.schema, self.collection.annotations.tensors or {})
+            part.of_one = True
             return
         schema = None if cache is None else _noted(cache, part.version)
         if schema is None:
@@ -143,6 +146,7 @@ class Plan:
             features=self.features(schema),
             info={"description": self.collection.description or "", "license": self.collection.license or ""},
             skip=self.options.skips,
+            of_one=part.of_one,
             bar=bar,
         )
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Any, Self
 
@@ -17,7 +17,7 @@ from tqdm.auto import tqdm
 from mlstac_hf._errors import BAD_SAMPLE, CorruptSampleError, SchemaMismatchError, UnknownNameError
 from mlstac_hf._formats import dtype_of, plain_dtype
 from mlstac_hf._reading import SampleHead, Source
-from mlstac_hf._spec import STANDARD_KEYS
+from mlstac_hf._spec import STANDARD_KEYS, TensorSchema
 
 Shape = tuple[int | None, ...]
 MAX_ELEMENTS = 2**31 - 1
@@ -206,6 +206,22 @@ def unify(schemas: Mapping[str, Schema]) -> Schema:
             )
     taken = tuple(dict.fromkeys(name for schema in full.values() for name in schema.taken))
     return Schema(columns, dict(sorted(keys.items())), taken)
+
+
+def declared(schema: Schema, tensors: Mapping[str, TensorSchema]) -> Schema:
+    """A schema that was read off one sample, with the axes free that the collection says differ between samples.
+
+    Args:
+        schema: of one sample, as it is handed out.
+        tensors: what the collection says its samples have in common, as they are stored.
+    """
+    columns = dict(schema.columns)
+    for name, own in columns.items():
+        said = tensors.get(name)
+        if own is not None and said is not None and len(said.shape) == len(own.shape):
+            axes = zip(own.shape, said.shape, strict=True)
+            columns[name] = Tensor(own.dtype, tuple(None if free is None else axis for axis, free in axes))
+    return replace(schema, columns=columns)
 
 
 def _listed(columns: Mapping[str, Tensor | None]) -> str:

@@ -39,6 +39,25 @@ def misfits(batch: Batch, source: Source, schema: Schema, features: datasets.Fea
     return found
 
 
+def strangers(batch: Batch, source: Source, schema: Schema, features: datasets.Features) -> dict[int, SampleError]:
+    """Samples of a batch that have what a schema of one sample does not know, by index.
+
+    Tensors are told where all were read, the publisher's keys where all are columns.
+    """
+    found: dict[int, SampleError] = {}
+    has_all_keys = all(name in features for name in schema.metadata_columns())
+    for position, (index, head) in enumerate(zip(batch.indices, batch.heads, strict=True)):
+        more = [n for n, column in batch.columns.items() if n not in schema.columns and column[position] is not None]
+        more += [key for key in source.keys(head) if key not in schema.keys] if has_all_keys else []
+        if more:
+            found[index] = SchemaMismatchError(
+                f"{source.place(index)}: has {', '.join(map(repr, more))}, which the first sample has not. Choose "
+                "columns that all have with columns=[…], or read the collection without streaming, which looks at "
+                "every header first."
+            )
+    return found
+
+
 def table_of(batch: Batch, source: Source, schema: Schema, features: datasets.Features) -> pa.Table:
     """One table with a row a sample, none of which is a misfit."""
     arrow = features.arrow_schema

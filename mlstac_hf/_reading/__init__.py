@@ -3,6 +3,7 @@
 from mlstac_hf._conditions._filter import Filter, Types
 from mlstac_hf._conditions._place import BBox
 from mlstac_hf._conditions._time import DatetimeLike
+from mlstac_hf._reading._ahead import read_ahead, samples_ahead
 from mlstac_hf._reading._arguments import (
     OnError,
     check_columns,
@@ -13,7 +14,7 @@ from mlstac_hf._reading._arguments import (
 )
 from mlstac_hf._reading._batch import Batch, Columns, read_batch
 from mlstac_hf._reading._open import Address, open_collection, open_split
-from mlstac_hf._reading._origin import Origin, origin_of, passing
+from mlstac_hf._reading._origin import Origin, origin_of, passing, streaming
 from mlstac_hf._reading._scale import Scale
 from mlstac_hf._reading._selection import Normalize, Selection, SelectionArguments, select, selection_of
 from mlstac_hf._reading._size import nbytes_of, whole_of
@@ -52,8 +53,11 @@ __all__ = [
     "open_split",
     "origin_of",
     "passing",
+    "read_ahead",
     "read_batch",
+    "samples_ahead",
     "select",
     "selection_of",
+    "streaming",
     "whole_of",
 ]

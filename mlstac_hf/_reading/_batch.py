@@ -14,7 +14,7 @@ import numpy as np
 
 from mlstac_hf._errors import BAD_SAMPLE, MLSTACError
 from mlstac_hf._formats import Array, aligned_empty
-from mlstac_hf._reading._source import SampleHead, Source
+from mlstac_hf._reading._source import Sample, SampleHead, Source
 
 Columns = dict[str, Array | list[Any]]
 """By column: an `(N, …)` array, or a list of N arrays, texts and (where a sample lacks it) None."""
@@ -72,6 +72,16 @@ def read_batch(
         batch.heads.append(sample.head)
     batch.columns.update(_collect(rows, stacks))
     return batch
+
+
+def stacked(samples: Sequence[tuple[int, Sample]]) -> Batch:
+    """Samples that were read one by one as a batch.
+
+    Args:
+        samples: each with its index.
+    """
+    rows = [sample.values for _, sample in samples]
+    return Batch(_collect(rows, {}), [index for index, _ in samples], [sample.head for _, sample in samples])
 
 
 def _collect(rows: list[dict[str, Array | str]], stacks: dict[str, Array]) -> Columns:

@@ -7,9 +7,14 @@ The container's own header is the authority: what `metadata.parquet` says of off
 
 from __future__ import annotations
 
+import threading
+from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from functools import partial
+from itertools import accumulate
+from typing import Any, overload
 
 from mlstac_hf._errors import CorruptSampleError, StoreError, warn
 from mlstac_hf._formats import CONTAINER_PREFIX, HeaderError, container_header_length, parse_container_header
@@ -19,6 +24,9 @@ from mlstac_hf._reading._view import View
 from mlstac_hf._stores import Entry, Store
 
 _CONNECTIONS = 16
+_FIRST_FETCH = 64 << 10
+_ROW_NBYTES = 48  # of a header: quotes, brackets, two numbers, a comma and spaces; the id comes on top
+_MOST_FETCHED = 16 << 20  # of a header, on the word of a table
 
 
 def open_containers(
@@ -51,9 +59,9 @@ def open_containers(
     with ThreadPoolExecutor(_CONNECTIONS) as pool:
         opened = list(pool.map(partial(_read_header, store), files))
     for file, (entry, found) in zip(files, opened, strict=True):
-        versions.append(f"{file}\0{entry.version}")
+        versions.append(f"{file}\0{entry.version if entry else sizes}")
         claimed = sizes.get(file.rpartition("/")[2])
-        if claimed is not None and claimed != entry.nbytes:
+        if entry is not None and claimed is not None and claimed != entry.nbytes:
             warn(f"{file} has {entry.nbytes} bytes, main.json claims {claimed}; it may have been uploaded anew.")
         rows += found
     if table is not None:
@@ -66,23 +74,153 @@ def open_containers(
         view=view,
         task=task,
         version="\0".join(versions),
-        files={file: entry.nbytes or 0 for file, (entry, _) in zip(files, opened, strict=True)},
+        files={file: (entry and entry.nbytes) or 0 for file, (entry, _) in zip(files, opened, strict=True)},
     )
 
 
-def _read_header(store: Store, file: str) -> tuple[Entry, list[Row]]:
-    """What a container holds. No byte is read beyond its header."""
+def counted_containers(
+    split: str,
+    store: Store,
+    files: Sequence[str],
+    *,
+    table: MetadataTable,
+    view: View,
+    sizes: Mapping[str, int],
+    task: tuple[str, ...] = (),
+) -> ContainerFolder | None:
+    """The datapoints of containers by number alone: a header is read when a datapoint of its container is.
+
+    Args:
+        split: its name.
+        store: where the files are.
+        files: their paths in it, in the order of the collection.
+        table: says how many datapoints each container holds.
+        view: what of each sample is handed out.
+        sizes: by file name, the size the collection claims.
+        task: the collection's tasks.
+
+    Returns:
+        None where the table does not say.
+    """
+    counts = table.counts
+    names = [file.rpartition("/")[2] for file in files]
+    if any(name not in counts for name in names):
+        return None
+    claims = [Claim(file, counts[name], sizes.get(name)) for file, name in zip(files, names, strict=True)]
+    rows = CountedRows(split, store, claims, table)
+    whole = len(table), table.nbytes
+    return ContainerFolder(split=split, store=store, rows=rows, table=table, view=view, task=task, whole=whole)
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What is said of a container before it is opened."""
+
+    file: str
+    count: int
+    """Datapoints."""
+    nbytes: int | None
+    """Size."""
+
+
+class CountedRows(Sequence[Row]):
+    """The datapoints of containers, each opened when the first of its datapoints is asked for. Threads may share it."""
+
+    def __init__(self, split: str, store: Store, claims: Sequence[Claim], table: MetadataTable) -> None:
+        self._split, self._store, self._claims, self._table = split, store, claims, table
+        self._ends = list(accumulate(claim.count for claim in claims))
+        self._opened: dict[int, list[Row]] = {}
+        self._lock = threading.Lock()
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_lock": None, "_opened": dict(self._opened)}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._lock = threading.Lock()
+
+    def __len__(self) -> int:
+        return self._ends[-1] if self._ends else 0
+
+    @property
+    def version(self) -> str:
+        """Changes when a container does. Asks the server about each."""
+        return "\0".join(f"{claim.file}\0{self._store.stat(claim.file).version}" for claim in self._claims)
+
+    @overload
+    def __getitem__(self, index: int) -> Row: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Row]: ...
+    def __getitem__(self, index: int | slice) -> Row | Sequence[Row]:
+        """A datapoint, after a look at the header of its container where nobody has looked yet.
+
+        Raises:
+            CorruptSampleError: the header cannot be read.
+            StoreError: the container is gone, or the network failed.
+        """
+        if isinstance(index, slice):
+            return [self[position] for position in range(*index.indices(len(self)))]
+        if not 0 <= index < len(self):
+            raise IndexError(index)
+        which = bisect_right(self._ends, index)
+        rows = self._opened.get(which)
+        if rows is None:
+            with self._lock:
+                rows = self._opened.get(which)
+                if rows is None:
+                    rows = self._opened[which] = self._open(self._claims[which])
+        return rows[index - self._ends[which] + self._claims[which].count]
+
+    def _open(self, claim: Claim) -> list[Row]:
+        each = self._table.id_nbytes + _ROW_NBYTES
+        guess = min(max(_FIRST_FETCH, CONTAINER_PREFIX + each * claim.count), _MOST_FETCHED)
+        _, rows = _read_header(self._store, claim.file, claim.nbytes, guess)
+        lacking = claim.count - len(rows)
+        if lacking:
+            warn(
+                f"{claim.file} holds {len(rows)} datapoints, {self._split}/metadata.parquet has {claim.count} rows of "
+                "it; open the split without streaming, which reads all headers first."
+            )
+        else:
+            _compare(self._split, rows, self._table)
+        fault = (
+            f"{self._split}/metadata.parquet has {claim.count} rows of the file, and it holds {len(rows)} datapoints"
+        )
+        return rows[: claim.count] + [
+            Row(claim.file, f"(datapoint {len(rows) + number})", 0, 0, 0, fault) for number in range(lacking)
+        ]
+
+
+def _read_header(
+    store: Store, file: str, claimed: int | None = None, guess: int = _FIRST_FETCH
+) -> tuple[Entry | None, list[Row]]:
+    """What a container holds. Little is read beyond its header.
+
+    Args:
+        store: where it is.
+        file: its path.
+        claimed: its size, if that is taken for true as long as the header agrees; else the store is asked.
+        guess: bytes that are likely to hold the header.
+    """
     try:
-        entry = store.stat(file)
-        if entry.nbytes is None:
+        entry = None if claimed is not None else store.stat(file)
+        nbytes = claimed if entry is None else entry.nbytes
+        if nbytes is None:
             raise StoreError(f"{store.url.rstrip('/')}/{file}: the server does not say how large it is")
-        end = CONTAINER_PREFIX + container_header_length(store.read_range(file, 0, CONTAINER_PREFIX), entry.nbytes)
-        container = parse_container_header(store.read_range(file, CONTAINER_PREFIX, end), entry.nbytes)
+        first = store.read_range(file, 0, min(guess, nbytes))
+        end = CONTAINER_PREFIX + container_header_length(first, nbytes)
+        if end > len(first):
+            first += store.read_range(file, len(first), end)
+        container = parse_container_header(first[CONTAINER_PREFIX:end], nbytes)
     except FileNotFoundError:
         raise StoreError(f"{store.url.rstrip('/')}/{file} is gone") from None
     except HeaderError as error:
+        if claimed is not None:  # which may be what is wrong
+            return _read_header(store, file, None, guess)
         raise CorruptSampleError(f"{store.url.rstrip('/')}/{file}: {error}") from None
     points = container.entries.values()
+    if claimed is not None and any(point.fault for point in points):
+        return _read_header(store, file, None, guess)
     return entry, [Row(file, point.id, point.start, point.nbytes, end, point.fault) for point in points]
 
 

@@ -27,6 +27,7 @@ from mlstac_hf._formats import (
     register_decoder,
 )
 from mlstac_hf._reading._asking import CONNECTIONS, in_windows
+from mlstac_hf._reading._merged import Fetched
 from mlstac_hf._reading._metadata_table import MetadataTable
 from mlstac_hf._reading._payload_columns import read_columns
 from mlstac_hf._reading._source import Location, Sample, SampleHead, Targets, column_names, slice_of
@@ -78,6 +79,8 @@ class ContainerFolder:
     """Datapoints and bytes of the split, where not all of its containers were opened."""
     gathered: str = ""
     """The one file that all payloads were brought to, if they were."""
+    fetched: Fetched | None = None
+    """Bytes of one of the files that are fetched at once."""
     _heads: OrderedDict[int, SampleHead] = field(default_factory=OrderedDict, init=False, repr=False, compare=False)
     """Those asked for last, since each costs a payload; with the very last one's payload."""
     _last: dict[int, Payload] = field(default_factory=dict, init=False, repr=False, compare=False)
@@ -120,8 +123,8 @@ class ContainerFolder:
         return {name: places[name] for name in names if name in places}
 
     def nbytes(self, index: int) -> int | None:
-        """Size of a payload as stored."""
-        return self.rows[index].nbytes
+        """Size of a payload as stored; None before the headers of the containers were read."""
+        return self.rows[index].nbytes if isinstance(self.rows, list) else None
 
     def head(self, index: int) -> SampleHead:
         """See `Source.head`. The payload is fetched, and no pixel of it is decoded."""
@@ -166,7 +169,12 @@ class ContainerFolder:
 
     def fingerprint(self) -> str:
         """See `Source.fingerprint`."""
-        return hashlib.sha256(self.version.encode()).hexdigest()
+        return hashlib.sha256((self.version or getattr(self.rows, "version", "")).encode()).hexdigest()
+
+    def apart(self, at: Location | None) -> ContainerFolder:
+        """See `Source.apart`."""
+        own = at is not None and at.folder == self.store.url
+        return replace(self, fetched=Fetched(self.store, at) if own and at is not None else None)
 
     def brought(self, folder: Path, indices: Sequence[int]) -> ContainerFolder:
         """See `Source.brought`: the payloads one after another in one file."""
@@ -196,9 +204,13 @@ class ContainerFolder:
         at = self._table_row(self.rows[index])
         return {} if self.table is None or at is None else self.table.values(at)
 
-    def _bytes(self, index: int) -> bytes:
+    def _bytes(self, index: int) -> bytes | memoryview:
         row = self.rows[index]
-        return b"" if row.fault else self.store.read_range(self.gathered or row.file, row.start, row.start + row.nbytes)
+        if row.fault:
+            return b""
+        place = (self.gathered or row.file, row.start, row.start + row.nbytes)
+        held = None if self.fetched is None else self.fetched.view(*place)
+        return self.store.read_range(*place) if held is None else held
 
     def _payload(self, index: int) -> Payload:
         row = self.rows[index]

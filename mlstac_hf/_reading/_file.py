@@ -113,7 +113,7 @@ class _Bytes:
         for name in names:
             tensor = self.header.tensors[name]
             arrays[name] = _target(tensor, into.get(name))
-            _bytes(arrays[name])[:] = memoryview(self._data)[tensor.start : tensor.start + tensor.nbytes]
+            np.copyto(arrays[name], tensor.view(memoryview(self._data)))  # lets other threads run, as slices do not
         return arrays
 
 

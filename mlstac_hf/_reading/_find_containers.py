@@ -12,12 +12,12 @@ from pathlib import PurePosixPath
 from urllib.parse import unquote, urlsplit
 
 from mlstac_hf._errors import CollectionNotFoundError, LinkRefusedError, StoreError, warn
-from mlstac_hf._reading._container_headers import open_containers
+from mlstac_hf._reading._container_headers import counted_containers, open_containers
 from mlstac_hf._reading._containers import ContainerFolder
 from mlstac_hf._reading._metadata_table import MetadataTable, TableError
 from mlstac_hf._reading._view import WHOLE, View
 from mlstac_hf._spec import Catalog
-from mlstac_hf._stores import Access, Store, open_link
+from mlstac_hf._stores import Access, LocalStore, Store, open_link
 
 SUFFIX = ".mlstac"
 _TABLE = "metadata.parquet"
@@ -36,6 +36,8 @@ class Wanted:
     """Arrow types of the publisher's own keys that are no text, as the collection declares."""
     time_column: str | None = None
     """The column of `metadata.parquet` that the collection declares to hold the time of a sample."""
+    lists: bool = True
+    """Whether folders are listed; else a split is what `main.json` and the table say, until it is read."""
     files: Callable[[MetadataTable], Collection[str] | None] | None = None
     """Names of the containers that hold what is asked for, by the table; None for all."""
 
@@ -50,14 +52,20 @@ def find_containers(store: Store, folder: str, catalog: Catalog, wanted: Wanted)
         wanted: what of it is opened.
     """
     listed = list(dict.fromkeys(_name(file.href) for file in catalog.data_files))
+    lists = wanted.lists or not listed or isinstance(store, LocalStore)
+    if not lists:
+        counted = _counted(store, folder, listed, catalog, wanted)
+        if counted is not None:
+            return counted
     for place in (f"{folder}{sub}" for sub in _SUBFOLDERS):
-        found = _present(store, place, listed)
+        found = _present(store, place, listed, lists=lists)
         if not found:
             continue
         absent = [name for name in listed if name not in found]
         if absent:
             warn(f"{store.url.rstrip('/')}/{place} lacks {', '.join(absent[:5])}, which main.json lists; left out.")
-        return _opened(store, [f"{place}/{name}" for name in found], f"{place}/{_TABLE}", catalog, wanted)
+        table = _table_at(store, f"{place}/{_TABLE}", wanted)
+        return _opened(store, [f"{place}/{name}" for name in found], table, catalog, wanted)
     return None
 
 
@@ -76,7 +84,7 @@ def linked_containers(
     where = " or ".join(looked)
     try:
         linked = open_link(f"{folders[0]}/" if folders[0] else ".", store, access)
-        found = _present(linked, "", names) if len(folders) == 1 else []
+        found = _present(linked, "", names, lists=wanted.lists) if len(folders) == 1 else []
     except (LinkRefusedError, StoreError) as error:
         raise type(error)(f"no containers of split {catalog.name!r} found in {where}, and {error}") from None
     if not found:
@@ -84,7 +92,7 @@ def linked_containers(
             f"no containers of split {catalog.name!r} found: looked in {where} and {linked.url} for "
             f"{', '.join(names[:5])}"
         )
-    return _opened(linked, found, _TABLE, catalog, wanted)
+    return _opened(linked, found, _table_at(linked, _TABLE, wanted), catalog, wanted)
 
 
 def _name(href: str) -> str:
@@ -92,10 +100,10 @@ def _name(href: str) -> str:
     return PurePosixPath(unquote(urlsplit(href).path if "://" in href else href).replace("\\", "/")).name
 
 
-def _present(store: Store, place: str, listed: Sequence[str]) -> list[str]:
+def _present(store: Store, place: str, listed: Sequence[str], *, lists: bool) -> list[str]:
     """The containers that are there: those that are listed in their order, then others by name."""
     try:
-        entries = store.list(place)
+        entries = store.list(place) if lists else None
     except FileNotFoundError:
         return []
     if entries is None:
@@ -109,6 +117,38 @@ def _present(store: Store, place: str, listed: Sequence[str]) -> list[str]:
     return [*(name for name in listed if name in names), *others]
 
 
+def _counted(
+    store: Store, folder: str, listed: Sequence[str], catalog: Catalog, wanted: Wanted
+) -> ContainerFolder | None:
+    """The containers beside a table that says how many datapoints each holds; None where none says."""
+    for place in (f"{folder}{sub}" for sub in _SUBFOLDERS):
+        rows = _table_at(store, f"{place}/{_TABLE}", wanted)
+        if rows is None:
+            continue
+        files = [f"{place}/{name}" for name in listed]
+        if wanted.files is not None:  # what is asked for takes the headers of those that hold it
+            return _opened(store, files, rows, catalog, wanted)
+        return counted_containers(
+            catalog.name, store, files, table=rows, view=wanted.view, sizes=_sizes(catalog), task=wanted.task
+        )
+    return None
+
+
+def _table_at(store: Store, path: str, wanted: Wanted) -> MetadataTable | None:
+    try:
+        return MetadataTable(store.read(path), wanted.time_column)
+    except FileNotFoundError:
+        return None
+    except TableError as error:
+        warn(f"{store.url.rstrip('/')}/{path} is left out: {error}")
+        return None
+
+
+def _sizes(catalog: Catalog) -> dict[str, int]:
+    """Bytes by file name, as the collection claims."""
+    return {_name(file.href): file.nbytes for file in catalog.data_files if file.nbytes is not None}
+
+
 def _is_there(store: Store, path: str) -> bool:
     try:
         store.stat(path)
@@ -117,18 +157,14 @@ def _is_there(store: Store, path: str) -> bool:
     return True
 
 
-def _opened(store: Store, files: Sequence[str], table: str, catalog: Catalog, wanted: Wanted) -> ContainerFolder:
-    try:
-        rows = MetadataTable(store.read(table), wanted.time_column)
-    except FileNotFoundError:
-        rows = None
-    except TableError as error:
-        warn(f"{store.url.rstrip('/')}/{table} is left out: {error}")
-        rows = None
-    sizes = {_name(file.href): file.nbytes for file in catalog.data_files if file.nbytes is not None}
+def _opened(
+    store: Store, files: Sequence[str], rows: MetadataTable | None, catalog: Catalog, wanted: Wanted
+) -> ContainerFolder:
     needed = wanted.files(rows) if wanted.files is not None and rows is not None else None
     chosen = [file for file in files if needed is None or _name(file) in needed]
-    found = open_containers(catalog.name, store, chosen, table=rows, view=wanted.view, sizes=sizes, task=wanted.task)
+    found = open_containers(
+        catalog.name, store, chosen, table=rows, view=wanted.view, sizes=_sizes(catalog), task=wanted.task
+    )
     if rows is None or len(chosen) == len(files):
         return found
     return replace(found, whole=(len(rows), rows.nbytes))

@@ -166,6 +166,10 @@ class SampleFolder:
         """Whether the files lie on this disk."""
         return isinstance(self.store, LocalStore)
 
+    def apart(self, at: Location | None) -> SampleFolder:  # noqa: ARG002 - part of the seam
+        """See `Source.apart`: nothing is kept, and no file holds two samples."""
+        return self
+
     def brought(self, folder: Path, indices: Sequence[int]) -> SampleFolder:
         """See `Source.brought`. A sample that is not there stays away, for the reader to name."""
         fetched = self.each(lambda index: self._fetch(index, folder), indices)

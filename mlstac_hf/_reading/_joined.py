@@ -103,6 +103,10 @@ class Joined:
         prints = (source.fingerprint() for source in self.sources)
         return hashlib.sha256("\0".join([self.split, *prints]).encode()).hexdigest()
 
+    def apart(self, at: Location | None) -> Joined:
+        """See `Source`."""
+        return Joined(self.split, tuple(source.apart(at) for source in self.sources))
+
     def brought(self, folder: Path, indices: Sequence[int]) -> Source:
         """See `Source`; each split to a folder of its own."""
         places: list[list[int]] = [[] for _ in self.sources]

@@ -98,6 +98,29 @@ class MetadataTable:
         return int(self._table.num_rows)
 
     @property
+    def counts(self) -> dict[str, int]:
+        """Rows by name of the container; of none where the table does not say it of each."""
+        import pyarrow.compute as pc
+
+        counts: dict[str, int] = {}
+        if "url" in self._table.column_names:
+            for url, count in map(dict.values, pc.value_counts(self._table.column("url")).to_pylist()):
+                name = str(url or "").rpartition("/")[2]
+                counts[name] = counts.get(name, 0) + count
+        return {} if "" in counts else counts
+
+    @property
+    def id_nbytes(self) -> int:
+        """Of the id of a datapoint, on average and rounded up; those that are no text are guessed."""
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        ids = self._table.column(self._id)
+        if not len(self) or not (pa.types.is_string(ids.type) or pa.types.is_large_string(ids.type)):
+            return 20
+        return int(pc.mean(pc.binary_length(ids)).as_py() or 0) + 1
+
+    @property
     def nbytes(self) -> int | None:
         """Of all payloads, where the table says."""
         if "length" not in self._table.column_names:

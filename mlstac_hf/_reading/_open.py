@@ -30,7 +30,7 @@ from mlstac_hf._reading._shards import METADATA, open_shards
 from mlstac_hf._reading._source import Source
 from mlstac_hf._reading._view import view_of
 from mlstac_hf._spec import SUFFIXES, Catalog, Collection, encode_name
-from mlstac_hf._stores import Access, HubStore, Store, hide, open_address, open_link
+from mlstac_hf._stores import Access, HubStore, LocalStore, Store, hide, open_address, open_link
 
 _FOLDERS = {"validation": ("validation", "val")}
 """Folder names of a split, where they are not its own."""
@@ -145,7 +145,8 @@ def open_part(collection: Collection, split: str, wanted: Wanted | None = None) 
     origin = origin_of(collection)
     catalog = origin.catalogs[split]
     wanted = wanted or Wanted(view=view_of(collection), time_column=collection.annotations.time_column)
-    wanted = replace(wanted, task=tuple(collection.task), types=collection.annotations.types or {})
+    types = collection.annotations.types or {}
+    wanted = replace(wanted, task=tuple(collection.task), types=types, lists=origin.lists)
     shards = collection.annotations.shards
     looked = []
     if shards is not None:
@@ -187,6 +188,8 @@ def _beside(store: Store, folder: str, catalog: Catalog, wanted: Wanted) -> Sour
 
 
 def _samples_in(store: Store, prefix: str, catalog: Catalog, wanted: Wanted) -> SampleFolder | None:
+    if not wanted.lists and catalog.n_items is not None and not isinstance(store, LocalStore):
+        return _numbered(store, prefix, catalog, wanted)
     try:
         entries = store.list(prefix.rstrip("/"))
     except FileNotFoundError:
@@ -206,7 +209,7 @@ def _samples_in(store: Store, prefix: str, catalog: Catalog, wanted: Wanted) -> 
 
 
 def _numbered(store: Store, prefix: str, catalog: Catalog, wanted: Wanted) -> SampleFolder | None:
-    """The samples of a folder that cannot be listed: as many as `main.json` claims, if any is there."""
+    """The samples of a folder that is not listed: as many as `main.json` claims, if any is there."""
     count = catalog.n_items or 1
     for index, suffix in itertools.product(sorted({0, min(1, count - 1), count - 1}), SUFFIXES):
         try:

@@ -17,7 +17,7 @@ from mlstac_hf._errors import InvalidCollectionError, UnknownNameError
 from mlstac_hf._reading._source import Location, Source
 from mlstac_hf._reading._split_files import SplitFile, read_split_files
 from mlstac_hf._spec import Catalog, Collection
-from mlstac_hf._stores import MAIN, Access, HubStore, Store, hide
+from mlstac_hf._stores import MAIN, Access, HubStore, LocalStore, Store, hide
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +31,8 @@ class Origin:
     """Of the bytes of `main.json`, and of split files."""
     catalogs: Mapping[str, Catalog] = field(repr=False)
     """The splits as they lie, by name."""
+    lists: bool = True
+    """Whether folders are listed where that can be done; else what main.json says of them is taken."""
     files: Mapping[str, SplitFile] | None = field(default=None, repr=False)
     """The splits as files list them, by name, where they were asked for."""
 
@@ -63,6 +65,17 @@ def passing(collection: Collection) -> Collection:
     if isinstance(origin.store, HubStore):
         collection = collection.model_copy()
         collection._origin = replace(origin, store=origin.store.passing())
+    return collection
+
+
+def streaming(collection: Collection) -> Collection:
+    """The same collection, of which nothing is listed where `main.json` counts, and nothing is kept on this disk."""
+    origin = origin_of(collection)
+    if isinstance(origin.store, LocalStore):
+        return collection
+    store = origin.store.streaming() if isinstance(origin.store, HubStore) else origin.store
+    collection = collection.model_copy()
+    collection._origin = replace(origin, store=store, lists=False)
     return collection
 
 

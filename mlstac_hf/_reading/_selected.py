@@ -77,6 +77,10 @@ class Through:
         """See `Source`."""
         return self.source.fingerprint()
 
+    def apart(self, at: Location | None) -> Source:
+        """See `Source`."""
+        return replace(self, source=self.source.apart(at))
+
     def brought(self, folder: Path, indices: Sequence[int]) -> Source:
         """See `Source`."""
         return replace(self, source=self.source.brought(folder, [self._at(index) for index in indices]))

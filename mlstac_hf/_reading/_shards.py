@@ -93,8 +93,8 @@ class ShardFolder:
 
     def location(self, index: int) -> Location:
         """See `Source.location`: the shard, which holds the sample as one of its rows."""
-        file = self.places[index][0]
-        return Location(self.store.url, file)
+        file, group, _ = self.places[index]
+        return Location(self.store.url, file, group=group)
 
     def find(self, names: Iterable[str]) -> dict[str, int]:
         """See `Source.find`."""
@@ -190,6 +190,12 @@ class ShardFolder:
     def fingerprint(self) -> str:
         """See `Source.fingerprint`."""
         return hashlib.sha256(f"{self.version}{list(self.rows)}".encode()).hexdigest()
+
+    def apart(self, at: Location | None) -> ShardFolder:  # noqa: ARG002 - part of the seam
+        """See `Source.apart`: it reads groups of its own; the shards that were opened are everybody's."""
+        own = replace(self)
+        object.__setattr__(own, "_files", self._files)
+        return own
 
     def brought(self, folder: Path, indices: Sequence[int]) -> ShardFolder:
         """See `Source.brought`: the groups that hold them, in one file; several shards at once."""

@@ -73,4 +73,7 @@ def _typical_nbytes(source: Source) -> int:
         source = source.source
     if isinstance(source, Joined):
         return max(map(_typical_nbytes, source.sources), default=0)
+    if isinstance(source, ContainerFolder) and source.whole is not None:
+        count, nbytes = source.whole
+        return (nbytes or 0) // max(1, count)
     return (source.typical_nbytes or 0) if isinstance(source, SampleFolder) else 0

@@ -63,6 +63,8 @@ class Location:
     """First byte of the sample in a file that holds several; None where the file is the sample."""
     nbytes: int | None = None
     """Bytes of the sample, where they are known without asking."""
+    group: int | None = None
+    """Which part of the file is only read at once, such as a row group, where the sample is one of several in it."""
 
 
 class Source(Protocol):
@@ -119,6 +121,14 @@ class Source(Protocol):
 
     def fingerprint(self) -> str:
         """Changes when a sample is added, removed or changed. Asks a server about each file, reads none."""
+
+    def apart(self, at: Location | None) -> Source:
+        """The same samples, to be read by one thread: what it keeps in memory goes with it.
+
+        Args:
+            at: bytes that hold several samples, as `location` names them, which are fetched by one request when the
+                first of these is read.
+        """
 
     def brought(self, folder: Path, indices: Sequence[int]) -> Source:
         """Those samples and no others, in this order, copied to a folder of this disk."""

@@ -146,6 +146,8 @@ def _open_hub_link(link: str, origin: HubStore, access: Access) -> Store | None:
     if found.repository == origin.address.repository and found.revision in (None, origin.commit, origin.revision):
         return origin.at(found.path)
     opened = open_hub(found, token=access.token)
+    if not origin.lists:
+        return opened.streaming()
     return opened if origin.keeps else opened.passing()
 
 

@@ -12,10 +12,10 @@ from functools import partial
 from http import HTTPStatus
 from urllib.parse import urlsplit, urlunsplit
 
-from urllib3 import BaseHTTPResponse
 from urllib3.exceptions import HTTPError
 
 from mlstac_hf._errors import StoreError
+from mlstac_hf._stores._http_pool import Response
 
 SURPLUS_NBYTES = 64 << 20
 """As much may come for a shorter range, or eight times the range if that is more."""
@@ -71,7 +71,7 @@ class Version:
         return _difference("time", self.modified, now.modified) if self.modified and now.modified else ""
 
 
-def version_of(response: BaseHTTPResponse, url: str, linked: str, nbytes: int | None) -> Version:
+def version_of(response: Response, url: str, linked: str, nbytes: int | None) -> Version:
     """What an answer from `url` says of the version of a file."""
     etag, modified = (response.headers.get(name, "") for name in ("ETag", "Last-Modified"))
     of_file = response.status in (HTTPStatus.OK, HTTPStatus.PARTIAL_CONTENT)  # and not of a redirect or an error
@@ -84,7 +84,7 @@ def count_of(text: str | None) -> int | None:
     return int(text) if text and re.fullmatch(r"[0-9]{1,18}", text) else None
 
 
-def check_status(response: BaseHTTPResponse, request: str, path: str, *expected: int) -> None:
+def check_status(response: Response, request: str, path: str, *expected: int) -> None:
     """Refuse an answer that is none of those expected.
 
     Args:
@@ -105,7 +105,7 @@ def check_status(response: BaseHTTPResponse, request: str, path: str, *expected:
     raise StoreError(f"{request}: the server answers {response.status} {(response.reason or '')[:80]}.{advice}")
 
 
-def body_of(response: BaseHTTPResponse, url: str, path: str, asked: range | None) -> tuple[bytes, int | None]:
+def body_of(response: Response, url: str, path: str, asked: range | None) -> tuple[bytes, int | None]:
     """The bytes of an answer to GET, and the size of the file where the answer vouches for it.
 
     Args:
@@ -133,7 +133,7 @@ def body_of(response: BaseHTTPResponse, url: str, path: str, asked: range | None
     return (data if asked is None else data[asked.start : asked.stop]), (len(data) if known else None)
 
 
-def is_page(response: BaseHTTPResponse, path: str, data: bytes = b"<") -> bool:
+def is_page(response: Response, path: str, data: bytes = b"<") -> bool:
     """Whether an answer is a web page, and the file's name is not that of one; without `data`, whether it says so."""
     if path.endswith((".html", ".htm")):
         return False
@@ -142,7 +142,7 @@ def is_page(response: BaseHTTPResponse, path: str, data: bytes = b"<") -> bool:
     return start.startswith(b"<" if said else (b"<!doctype html", b"<html"))
 
 
-def is_encoded(response: BaseHTTPResponse, path: str) -> bool:
+def is_encoded(response: Response, path: str) -> bool:
     """Whether the bytes that are sent, and their number, are not those of the file.
 
     Some servers call a file named `.gz` gzip-encoded, which says no more than its name.
@@ -151,7 +151,7 @@ def is_encoded(response: BaseHTTPResponse, path: str) -> bool:
     return encoding not in _PLAIN and not (path.endswith(".gz") and encoding in ("gzip", "x-gzip"))
 
 
-def _check_encoding(response: BaseHTTPResponse, url: str, path: str) -> None:
+def _check_encoding(response: Response, url: str, path: str) -> None:
     if is_encoded(response, path):
         raise StoreError(
             f"{url}: asked for the bytes as they are stored, the server sends them in encoding "
@@ -162,7 +162,7 @@ def _check_encoding(response: BaseHTTPResponse, url: str, path: str) -> None:
         raise StoreError(f"{url}: the server uses the transfer encoding {transfer[:80]!r}, which is not understood")
 
 
-def _part_of(response: BaseHTTPResponse, url: str, asked: range) -> tuple[bytes, int | None]:
+def _part_of(response: Response, url: str, asked: range) -> tuple[bytes, int | None]:
     served = response.headers.get("Content-Range", "")
     match = _CONTENT_RANGE.fullmatch(served)
     first, last = (int(match[1]), int(match[2])) if match else (-1, -1)
@@ -177,7 +177,7 @@ def _part_of(response: BaseHTTPResponse, url: str, asked: range) -> tuple[bytes,
     return data[: len(asked)], nbytes
 
 
-def _read(response: BaseHTTPResponse, url: str, asked: range | None) -> bytes:
+def _read(response: Response, url: str, asked: range | None) -> bytes:
     """The body. For a range no more than a little too much of it."""
     announced = response.length_remaining
     limit = None if asked is None else max(SURPLUS_NBYTES, 8 * len(asked))

@@ -22,7 +22,7 @@ from urllib3.exceptions import HTTPError, LocationValueError, MaxRetryError
 
 from mlstac_hf._errors import StoreError
 from mlstac_hf._stores._http_checks import bare, check_status
-from mlstac_hf._stores._http_pool import give_back, open_pool, pause
+from mlstac_hf._stores._http_pool import Pool, Response, give_back, pause
 from mlstac_hf._stores._links import check_host
 
 TIMEOUT = urllib3.Timeout(connect=10, read=30)  # seconds
@@ -47,7 +47,7 @@ _Answered = TypeVar("_Answered")
 class Answer(NamedTuple):
     """The end of a chain of redirects."""
 
-    response: urllib3.BaseHTTPResponse
+    response: Response
     url: str
     linked: dict[str, str]
     """What the Hub says, on the way, of a file that it keeps elsewhere."""
@@ -76,7 +76,7 @@ class HttpClient:
         self._headers = {"Accept-Encoding": "identity", "User-Agent": "mlstac-hf", **headers}
         self._trust_redirects = trust_redirects
         self._keep_links = keep_links
-        self._pools: dict[int, urllib3.PoolManager] = {}
+        self._pools: dict[int, Pool] = {}
         self._links: dict[str, tuple[str, dict[str, str]]] = {}
 
     def __getstate__(self) -> dict[str, Any]:
@@ -104,7 +104,7 @@ class HttpClient:
             raise StoreError(f"{url} is needed, but HF_HUB_OFFLINE is set. Unset it, or use a local copy.")
         retries, latest = RETRY, time.monotonic() + PATIENCE_S
         while True:
-            response: urllib3.BaseHTTPResponse | None = None
+            response: Response | None = None
             reason = ""  # the error itself would keep its sockets open
             try:
                 answer = self._follow(method, url, self._headers | (headers or {}))
@@ -119,7 +119,7 @@ class HttpClient:
                 if response is not None:
                     give_back(response)
             try:
-                retries = retries.increment(method, url, response)
+                retries = retries.increment(method, url)
                 hopeless = time.monotonic() > latest
             except MaxRetryError:
                 hopeless = True
@@ -163,22 +163,14 @@ class HttpClient:
                 check_host(parts._replace(query="", fragment="").geturl())
         raise StoreError(f"{bare(first)}: more than {MAX_REDIRECTS} redirects")
 
-    def _request(self, method: str, url: str, headers: dict[str, str]) -> urllib3.BaseHTTPResponse:
-        return self._pool().request(
-            method,
-            url,
-            headers=headers,
-            timeout=TIMEOUT,
-            redirect=False,
-            preload_content=False,
-            decode_content=False,
-        )
+    def _request(self, method: str, url: str, headers: dict[str, str]) -> Response:
+        return self._pool().request(method, url, headers, TIMEOUT)
 
-    def _pool(self) -> urllib3.PoolManager:
+    def _pool(self) -> Pool:
         """This process's connections: sockets must not be shared across a fork."""
         pool = self._pools.get(os.getpid())
         if pool is None:
-            pool = open_pool()
+            pool = Pool()
             self._pools = {os.getpid(): pool}
         return pool
 

@@ -1,9 +1,12 @@
-"""Connections to http servers, and how long a slow one is waited for.
+"""Connections to http servers, kept for the next request, and how long a slow one is waited for.
 
-Owns: the limit that urllib3 lacks. Its read timeout bounds the silence between two bytes, so a server that sends
-a byte now and then would hold us for ever. Here an answer, headers and body, may never be further than that
-timeout behind `SLOWEST`: one of n bytes is here, or given up, within timeout + n / SLOWEST seconds.
-Leaves to others: asking again (`_http`).
+Owns: connecting, which connection is used again, and the limit that http.client lacks. Its timeout bounds the silence
+between two bytes, so a server that sends a byte now and then would hold us for ever. Here an answer, headers and body,
+may never be further than that timeout behind `SLOWEST`: one of n bytes is here, or given up, within
+timeout + n / SLOWEST seconds. Nothing is asked twice, nor elsewhere. Leaves to others: asking again (`_http_client`).
+
+The standard library speaks HTTP here, and urllib3 says when to ask again: its own connections take longer over a
+request than it takes to read a sample.
 """
 
 from __future__ import annotations
@@ -11,18 +14,30 @@ from __future__ import annotations
 import contextlib
 import http.client
 import io
+import itertools
 import socket
+import ssl
 import time
-from typing import TYPE_CHECKING, Any
+import weakref
+from collections import deque
+from collections.abc import Mapping
+from functools import cache, partial
+from typing import TYPE_CHECKING, Any, cast
 
 import urllib3
-from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.exceptions import HTTPError, LocationValueError, ProtocolError
+from urllib3.util.wait import wait_for_read
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
 SLOWEST = 10_000
 """Bytes a second. Little, as many connections may share a thin line."""
+KEPT = 32
+"""Connections to one host that are kept while nobody uses them."""
+_PORTS = {"http": 80, "https": 443}
+
+_Kept = dict[tuple[str, str, int], deque[http.client.HTTPConnection]]
 
 
 class _Watched(io.RawIOBase):
@@ -50,48 +65,141 @@ class _Watched(io.RawIOBase):
         super().close()
 
 
-class _Response(http.client.HTTPResponse):
+class Response(http.client.HTTPResponse):
+    """An answer, its body not read yet; for `give_back` when it is done with."""
+
+    connection: http.client.HTTPConnection
+    kept: deque[http.client.HTTPConnection] | None = None
+    """Where the connection goes when nobody has given it back yet."""
+
     def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:
         super().__init__(sock, *args, **kwargs)
-        timeout_s = sock.gettimeout()
-        if timeout_s is not None:
-            self.fp = io.BufferedReader(_Watched(sock, self.fp.detach(), timeout_s))
+        self.fp: Any = io.BufferedReader(_Watched(sock, self.fp.detach(), cast("float", sock.gettimeout())))
+
+    def begin(self) -> None:
+        """Read the headers."""
+        super().begin()
+        lengths = ", ".join(self.headers.get_all("Content-Length", []))
+        if "," in lengths:
+            raise http.client.HTTPException(f"the server gives several lengths, matching or unmatching: {lengths[:80]}")
+
+    @property
+    def length_remaining(self) -> int | None:
+        """Bytes of the body that are still to come; None where the server did not say."""
+        return self.length
+
+    def get_redirect_location(self) -> str | None:
+        """Where to ask instead."""
+        return self.headers.get("Location") if self.status in (301, 302, 303, 307, 308) else None
+
+    def read(self, amt: int | None = None) -> bytes:
+        """The next bytes of the body, so many at most; none at its end.
+
+        Raises:
+            HTTPError: it ends before what was announced, or the server falls behind.
+        """
+        try:
+            data = super().read(amt)
+        except (http.client.HTTPException, OSError, ValueError, OverflowError) as error:
+            raise _broken(error) from None
+        if self.length and not data:
+            raise ProtocolError(f"the connection was closed, {self.length} bytes before the end")
+        return data
 
 
-class _Http(HTTPConnection):
-    response_class = _Response
+class Pool:
+    """Connections of one process. Threads may share it."""
+
+    def __init__(self) -> None:
+        self._kept: _Kept = {}
+        weakref.finalize(self, _close, self._kept)
+
+    def request(self, method: str, url: str, headers: Mapping[str, str], timeout: urllib3.Timeout) -> Response:
+        """An answer, its body not read yet.
+
+        Raises:
+            HTTPError: there is none; LocationValueError where the URL names no host.
+        """
+        parsed = urllib3.util.parse_url(url)
+        scheme, host = parsed.scheme or "", (parsed.host or "").strip("[]")
+        if scheme not in _PORTS or not host:
+            raise LocationValueError(f"expected an http(s) address with a host, found URL scheme {scheme!r}")
+        port = parsed.port or _PORTS[scheme]
+        kept = self._kept.setdefault((scheme, host, port), deque())
+        connection = _idle(kept)
+        try:
+            if connection is None:
+                connection = _connect(scheme, host, port, timeout)
+            connection.sock.settimeout(timeout.read_timeout)
+            connection.request(method, parsed.request_uri, headers=headers)
+            response = cast("Response", connection.getresponse())
+        except UnicodeError:
+            raise LocationValueError(f"{host[:80]!r} is no name of a host") from None
+        except (http.client.HTTPException, OSError, ValueError, OverflowError) as error:
+            if connection is not None:
+                connection.close()
+            raise _broken(error) from None
+        response.connection, response.kept = connection, kept
+        return response
 
 
-class _Https(HTTPSConnection):
-    response_class = _Response
-
-
-class _HttpPool(urllib3.HTTPConnectionPool):
-    ConnectionCls = _Http
-
-
-class _HttpsPool(urllib3.HTTPSConnectionPool):
-    ConnectionCls = _Https
-
-
-def open_pool() -> urllib3.PoolManager:
-    """Connections that are kept, and end where a server is too slow. Nothing is asked twice, nor elsewhere."""
-    pool = urllib3.PoolManager(maxsize=32, block=False, retries=False)
-    pool.pool_classes_by_scheme = {"http": _HttpPool, "https": _HttpsPool}
-    return pool
-
-
-def give_back(response: urllib3.BaseHTTPResponse, nbytes: int = 65536) -> None:
+def give_back(response: Response, nbytes: int = 65536) -> None:
     """End a response: the connection is kept where less than `nbytes` of the body are left, else closed."""
-    with contextlib.suppress(urllib3.exceptions.HTTPError, ValueError):
-        response.read(nbytes)
-    response.close()
-    response.release_conn()
+    with contextlib.suppress(HTTPError):
+        while nbytes > 0 and not response.isclosed():
+            nbytes -= len(response.read(nbytes))
+    kept = response.kept
+    if response.isclosed() and not response.will_close and kept is not None and len(kept) < KEPT:
+        kept.append(response.connection)
+        response.kept = None
+    else:
+        response.close()
+        response.connection.close()
 
 
-def pause(retries: urllib3.Retry, response: urllib3.BaseHTTPResponse | None) -> None:
+def pause(retries: urllib3.Retry, response: Response | urllib3.BaseHTTPResponse | None) -> None:
     """Wait before the next try: as long as the server asks for, within the bounds of `retries`."""
     try:
-        retries.sleep(response)
-    except (urllib3.exceptions.HTTPError, ValueError, OverflowError):  # a Retry-After that nobody can read
+        retries.sleep(cast("urllib3.BaseHTTPResponse | None", response))  # of which it reads the headers
+    except (HTTPError, ValueError, OverflowError):  # a Retry-After that nobody can read
         retries.sleep()
+
+
+def _idle(kept: deque[http.client.HTTPConnection]) -> http.client.HTTPConnection | None:
+    """A connection that is kept and still open; those that are not are closed."""
+    while True:
+        try:
+            connection = kept.pop()
+        except IndexError:
+            return None
+        if connection.sock is not None and not wait_for_read(connection.sock, 0):
+            return connection
+        connection.close()
+
+
+def _close(kept: _Kept) -> None:
+    for connection in itertools.chain.from_iterable(kept.values()):
+        connection.close()
+
+
+def _connect(scheme: str, host: str, port: int, timeout: urllib3.Timeout) -> http.client.HTTPConnection:
+    kind: Any = (
+        partial(http.client.HTTPSConnection, context=_tls()) if scheme == "https" else http.client.HTTPConnection
+    )
+    connection: http.client.HTTPConnection = kind(host, port, timeout=timeout.connect_timeout)
+    connection.response_class = Response
+    connection.connect()
+    connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return connection
+
+
+def _broken(error: Exception) -> HTTPError:
+    if isinstance(error, TimeoutError):
+        return HTTPError(f"timed out: no answer, or less than {SLOWEST} bytes a second")
+    return ProtocolError(f"the connection broke: {str(error) or type(error).__name__}")
+
+
+@cache
+def _tls() -> ssl.SSLContext:
+    """Certificates are checked against those of the system."""
+    return ssl.create_default_context()

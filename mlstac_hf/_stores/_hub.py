@@ -40,17 +40,25 @@ class HubStore:
         cache: what of the repository lies on this disk.
         revision: as it was asked for, before it became a commit.
         keeps: whether to keep files that are read whole.
+        lists: whether folders are listed to know what one file is; else each file is asked about.
     """
 
     def __init__(
-        self, address: HubAddress, client: HttpClient, cache: HubCache, *, revision: str, keeps: bool = True
+        self,
+        address: HubAddress,
+        client: HttpClient,
+        cache: HubCache,
+        *,
+        revision: str,
+        keeps: bool = True,
+        lists: bool = True,
     ) -> None:
         if address.revision is None or not COMMIT.fullmatch(address.revision):
             raise ValueError(f"expected a commit, got {address.revision!r}")
         self.address = address
         self.commit = address.revision
         self.revision = revision
-        self.keeps = keeps
+        self.keeps, self.lists = keeps, lists
         self._client, self._cache = client, cache
         self._endpoint = hub_endpoint()
         self._check = HubCheck(self._endpoint, address.repository, revision)
@@ -76,11 +84,18 @@ class HubStore:
     def at(self, path: str) -> HubStore:
         """Another folder of the same repository, at the same commit."""
         address = HubAddress(repository=self.address.repository, revision=self.commit, path=path.strip("/"))
-        return HubStore(address, self._client, self._cache, revision=self.revision, keeps=self.keeps)
+        return self._like(address, keeps=self.keeps, lists=self.lists)
 
     def passing(self) -> HubStore:
         """The same folder, of which nothing more is kept on this disk."""
-        return HubStore(self.address, self._client, self._cache, revision=self.revision, keeps=False)
+        return self._like(self.address, keeps=False, lists=self.lists)
+
+    def streaming(self) -> HubStore:
+        """As `passing`, and no folder is listed to know what one file is."""
+        return self._like(self.address, keeps=False, lists=False)
+
+    def _like(self, address: HubAddress, *, keeps: bool, lists: bool) -> HubStore:
+        return HubStore(address, self._client, self._cache, revision=self.revision, keeps=keeps, lists=lists)
 
     def open_local(self, path: str) -> int | None:
         return self._cache.open(self.commit, self._in_repo(path))
@@ -106,6 +121,8 @@ class HubStore:
 
     def stat(self, path: str) -> Entry:
         folder, _, name = check_relative(path).rpartition("/")
+        if not self.lists and not is_offline():
+            return self._files.stat(path)
         entry = self._listed(folder).get(name)
         if entry is None:
             raise FileNotFoundError(path)

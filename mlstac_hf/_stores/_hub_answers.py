@@ -8,10 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from http import HTTPStatus
 
-from urllib3 import BaseHTTPResponse
-
 from mlstac_hf._errors import CollectionNotFoundError, StoreError
 from mlstac_hf._stores._http_checks import check_status
+from mlstac_hf._stores._http_pool import Response
 
 _LOGIN = "pass token=…, set HF_TOKEN, or log in with: hf auth login"
 
@@ -24,7 +23,7 @@ class HubCheck:
     repository: str
     revision: str
 
-    def __call__(self, response: BaseHTTPResponse, request: str, path: str, *expected: int) -> None:
+    def __call__(self, response: Response, request: str, path: str, *expected: int) -> None:
         """Refuse an answer that is none of those expected.
 
         Raises:

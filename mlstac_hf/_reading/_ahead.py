@@ -1,0 +1,294 @@
+"""Samples in the order they are asked for, fetched before they are needed: the engine of every stream and loader.
+
+Owns: how far to run ahead, which samples are fetched by one request, threads and their end. Leaves to others: reading
+a sample (`Source`), requests (`stores`), which samples (`_order`, callers), what one request brought (`_merged`).
+
+What is ahead is bounded by bytes, not by samples: little at the start, so that the first sample need not share the line
+with hundreds, and twice what was delivered from there on, up to the bound. Threads fetch and decode, and never wait for
+the consumer: what is ahead and not wanted yet lies finished in memory, and nothing more is begun.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import dataclass
+
+import numpy as np
+
+from mlstac_hf._errors import BAD_SAMPLE, InvalidCollectionError, MissingSampleError, MLSTACError
+from mlstac_hf._reading._asking import WINDOW
+from mlstac_hf._reading._batch import Batch, read_batch, stacked
+from mlstac_hf._reading._merged import MERGED_NBYTES, Piece, pieces_of
+from mlstac_hf._reading._source import Location, Sample, Source
+
+OnBad = Callable[[int, MLSTACError], None]
+"""Told the index and error of a sample that is left out."""
+
+AHEAD_NBYTES = 128 << 20
+"""Of samples that are fetched or being fetched, and not delivered yet."""
+CONNECTIONS = 32
+"""Requests at a time to a store that is not this disk."""
+_START_NBYTES = 4 << 20
+_UNKNOWN_NBYTES = 1 << 20  # of a sample that nobody knows the size of, before one was seen
+_LEAST_NBYTES = 1 << 10  # of any sample: its head, and what is noted here
+_PORTIONS = 4  # of what may be ahead: one is planned at a time, and those near one another in it are merged
+_MERGED_PARTS = 8
+_LEAST_MERGED = 512 << 10
+
+
+def read_ahead(
+    source: Source,
+    batches: Iterable[Sequence[int]],
+    columns: Sequence[str] | None = None,
+    *,
+    max_nbytes: int = AHEAD_NBYTES,
+    connections: int | None = None,
+    on_bad: OnBad | None = None,
+) -> Iterator[Batch]:
+    """Batches in the order asked for, read ahead where they come over a network.
+
+    Args:
+        source: the samples.
+        batches: indices of each batch, in any order, repeats allowed; asked for ahead of what is yielded.
+        columns: see `Source.read`.
+        max_nbytes: of samples ahead, in memory or on their way; one sample may be more.
+        connections: requests at a time. Default: 32, and none ahead where the samples lie on this disk.
+        on_bad: told the index and error of each sample that cannot be read, which is then left out; without it the
+            error is raised at the turn of that sample's batch.
+
+    Yields:
+        A Batch for each of `batches`, which is empty where none of its samples could be read.
+
+    Raises:
+        SampleError, LinkRefusedError, StoreError: see `Source.read`.
+        InvalidCollectionError: with `on_bad`, a long run of samples is not there.
+    """
+    limit = _connections(source, connections)
+    if not limit:
+        for batch in batches:
+            yield read_batch(source, batch, columns, on_bad)
+        return
+    sizes: deque[int] = deque()
+
+    def each() -> Iterator[int]:
+        for batch in batches:
+            sizes.append(len(batch))
+            yield from batch
+
+    rows: list[tuple[int, Sample]] = []
+    taken = 0
+    for index, sample in _judged(source, _ahead(source, each(), columns, max_nbytes, limit), on_bad):
+        while not sizes[0]:
+            sizes.popleft()
+            yield stacked([])
+        taken += 1
+        rows += [] if sample is None else [(index, sample)]
+        if taken == sizes[0]:
+            yield stacked(rows)
+            sizes.popleft()
+            rows, taken = [], 0
+    for _ in sizes:
+        yield stacked([])
+
+
+def samples_ahead(
+    source: Source,
+    indices: Iterable[int],
+    columns: Sequence[str] | None = None,
+    *,
+    max_nbytes: int = AHEAD_NBYTES,
+    connections: int | None = None,
+    on_bad: OnBad | None = None,
+) -> Iterator[tuple[int, Sample]]:
+    """As `read_ahead`, one sample after another, each with its index."""
+    limit = _connections(source, connections)
+    found = _ahead(source, indices, columns, max_nbytes, limit) if limit else _one_by_one(source, indices, columns)
+    for index, sample in _judged(source, found, on_bad):
+        if sample is not None:
+            yield index, sample
+
+
+def _connections(source: Source, connections: int | None) -> int:
+    if connections is not None and connections < 0:
+        raise ValueError(f"expected connections to be 0 or more, got {connections}")
+    return (0 if source.is_local else CONNECTIONS) if connections is None else connections
+
+
+def _one_by_one(
+    source: Source, indices: Iterable[int], columns: Sequence[str] | None
+) -> Generator[tuple[int, Sample | Exception]]:
+    for index in indices:
+        yield index, _read(source, index, columns)
+
+
+def _read(source: Source, index: int, columns: Sequence[str] | None) -> Sample | Exception:
+    try:
+        return source.read(index, columns)
+    except Exception as error:  # noqa: BLE001 - raised at the turn of its sample
+        return error
+
+
+def _judged(
+    source: Source, found: Generator[tuple[int, Sample | Exception]], on_bad: OnBad | None
+) -> Iterator[tuple[int, Sample | None]]:
+    """What was read; None for what `on_bad` was told of, other errors raised.
+
+    Raises:
+        InvalidCollectionError: so many samples in a row are not there that those that follow may never be.
+    """
+    missing = 0
+    with closing(found):
+        for index, sample in found:
+            if isinstance(sample, Sample):
+                missing = 0
+                yield index, sample
+                continue
+            if on_bad is None or not isinstance(sample, BAD_SAMPLE):
+                raise sample
+            missing = missing + 1 if isinstance(sample, MissingSampleError) else 0
+            if missing == WINDOW:
+                raise InvalidCollectionError(
+                    f"{missing} samples in a row, up to {source.place(index)}, are not there: the collection claims "
+                    f"{len(source)} in split {source.split!r}. Mend the count in main.json, or pass limit=."
+                ) from sample
+            on_bad(index, sample)
+            yield index, None
+
+
+def _ahead(
+    source: Source, indices: Iterable[int], columns: Sequence[str] | None, max_nbytes: int, connections: int
+) -> Generator[tuple[int, Sample | Exception]]:
+    crew = _Crew(source, indices, columns, max_nbytes, connections)
+    try:
+        while crew.fill():
+            yield crew.take()
+    finally:
+        crew.end()
+
+
+@dataclass(slots=True)
+class _Turn:
+    """A sample that was planned."""
+
+    index: int
+    at: Location | None
+    stored: int | None
+    """Bytes, where they are known."""
+    weight: int
+    """Bytes it is held to take in memory: a guess until it was read."""
+    found: Sample | Exception | None = None
+    work: Future[None] | None = None
+
+
+class _Crew:
+    """Threads that read ahead, and what they have read. All but `_work` is called by the consumer's thread."""
+
+    def __init__(
+        self, source: Source, indices: Iterable[int], columns: Sequence[str] | None, max_nbytes: int, connections: int
+    ) -> None:
+        self._source, self._columns, self._most = source, columns, max_nbytes
+        self._indices = iter(indices)
+        self._is_all = False
+        self._failure: Exception | None = None
+        self._turns: deque[_Turn] = deque()
+        self._lock = threading.Lock()
+        self._held = self._delivered = 0
+        self._seen = self._seen_nbytes = self._seen_stored = 0
+        self._is_ended = False
+        self._process = os.getpid()
+        self._pool = ThreadPoolExecutor(connections, "mlstac-ahead")
+
+    def fill(self) -> bool:
+        """Plan as much as may be ahead; False where nothing is left."""
+        if self._process != os.getpid():
+            raise RuntimeError("samples are read ahead in one process: begin to iterate after a fork, not before")
+        while not self._is_all:
+            allowed = min(self._most, _START_NBYTES + 2 * self._delivered)
+            portion = max(1, allowed // _PORTIONS)
+            if self._turns and allowed - self._held < portion:
+                break
+            self._start(self._plan(portion), min(MERGED_NBYTES, max(_LEAST_MERGED, allowed // _MERGED_PARTS)))
+        if not self._turns and self._failure is not None:
+            raise self._failure
+        return bool(self._turns)
+
+    def take(self) -> tuple[int, Sample | Exception]:
+        """The next sample, when it is here."""
+        turn = self._turns.popleft()
+        if turn.work is not None:
+            turn.work.result()
+        with self._lock:
+            self._held -= turn.weight
+            self._delivered += turn.weight
+        return turn.index, turn.found if turn.found is not None else RuntimeError("the interpreter is ending")
+
+    def end(self) -> None:
+        """Begin nothing more; threads end with what they are at. In a process that was forked off there are none."""
+        self._is_ended = True
+        if self._process == os.getpid():
+            self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def _plan(self, nbytes: int) -> list[_Turn]:
+        """The next samples of about so many bytes, one at least where there is one."""
+        planned: list[_Turn] = []
+        weight = 0
+        while weight < nbytes:
+            try:
+                turn = self._turn(next(self._indices))
+            except StopIteration:
+                self._is_all = True
+                break
+            except Exception as error:  # noqa: BLE001 - of whoever says which samples; raised after those before it
+                self._is_all, self._failure = True, error
+                break
+            planned.append(turn)
+            weight += turn.weight
+        with self._lock:
+            self._held += weight
+        return planned
+
+    def _turn(self, index: int) -> _Turn:
+        try:
+            at = self._source.location(index)
+            stored = self._source.nbytes(index) if at.nbytes is None else at.nbytes
+        except Exception as error:  # noqa: BLE001 - at the turn of its sample
+            return _Turn(index, None, 0, _LEAST_NBYTES, error)
+        with self._lock:
+            if stored is None:
+                weight = self._seen_nbytes // self._seen if self._seen else _UNKNOWN_NBYTES
+            else:
+                known = self._seen_stored and self._seen_nbytes > self._seen_stored
+                weight = stored * self._seen_nbytes // self._seen_stored if known else stored
+        return _Turn(index, at, stored, weight + _LEAST_NBYTES)
+
+    def _start(self, turns: list[_Turn], merged_nbytes: int) -> None:
+        self._turns += turns
+        turns = [turn for turn in turns if turn.found is None]
+        for piece in pieces_of([turn.at for turn in turns], merged_nbytes):
+            own = [turns[position] for position in piece.positions]
+            work = self._pool.submit(self._work, piece, own)
+            for turn in own:
+                turn.work = work
+
+    def _work(self, piece: Piece, turns: list[_Turn]) -> None:
+        """Fetch and decode the samples of a piece, in a thread. Whatever goes wrong is found at its sample's turn."""
+        source = self._source
+        if len(turns) > 1:  # of their own, so that what came goes when they are read
+            source = source.apart(piece.at)
+        for turn in turns:
+            if self._is_ended or not threading.main_thread().is_alive():
+                return
+            found = _read(source, turn.index, self._columns)
+            weight = _LEAST_NBYTES
+            if isinstance(found, Sample):
+                weight += sum(value.nbytes for value in found.values.values() if isinstance(value, np.ndarray))
+            with self._lock:
+                self._held += weight - turn.weight
+                turn.weight, turn.found = weight, found
+                self._seen, self._seen_nbytes = self._seen + 1, self._seen_nbytes + weight - _LEAST_NBYTES
+                self._seen_stored += turn.stored or 0

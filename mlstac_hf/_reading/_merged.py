@@ -1,0 +1,110 @@
+"""Samples that lie near one another in one file, fetched by one request.
+
+Owns: which samples that is, and what came. Leaves to others: when that is done (`_ahead`), reading a sample out of it
+(`Source`).
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from mlstac_hf._errors import MLSTACError
+from mlstac_hf._reading._source import Location
+from mlstac_hf._stores import Store
+
+MERGED_NBYTES = 8 << 20
+"""At most so much is fetched at once, unless a single sample is more."""
+MAX_GAP = 128 << 10
+"""Bytes between two samples that are fetched all the same: another request takes longer."""
+
+
+@dataclass
+class Piece:
+    """What one thread fetches, then decodes."""
+
+    positions: list[int]
+    """Of its samples, among those that are planned together."""
+    at: Location | None = None
+    """Where they lie, if one request brings them; else each is asked for as it is read."""
+    is_shared: bool = False
+    """Whether they lie in what can only be read at once, such as a row group."""
+
+
+def pieces_of(locations: Sequence[Location | None], merged_nbytes: int = MERGED_NBYTES) -> list[Piece]:
+    """Samples as pieces, those first that are needed first.
+
+    Args:
+        locations: of the samples, in the order they are needed; None is read on its own.
+        merged_nbytes: the most that one request brings.
+    """
+    files: dict[tuple[str, str], list[int]] = {}
+    groups: dict[tuple[str, str, int], Piece] = {}
+    pieces = []
+    for position, at in enumerate(locations):
+        if at is not None and at.group is not None:
+            piece = groups.get((at.folder, at.path, at.group))
+            if piece is None:
+                piece = groups[at.folder, at.path, at.group] = Piece([], is_shared=True)
+                pieces.append(piece)
+            piece.positions.append(position)
+        elif at is not None and at.start is not None and at.nbytes:
+            files.setdefault((at.folder, at.path), []).append(position)
+        else:
+            pieces.append(Piece([position]))
+    for positions in files.values():
+        pieces += _runs(positions, locations, merged_nbytes)
+    return sorted(pieces, key=lambda piece: min(piece.positions))
+
+
+def _runs(positions: Iterable[int], locations: Sequence[Location | None], merged_nbytes: int) -> list[Piece]:
+    """Samples of one file, near ones together: no more than `merged_nbytes`, nor more between them than of them."""
+    places = [(at.start or 0, at.nbytes or 0, p) for p in positions if (at := locations[p]) is not None]
+    pieces: list[Piece] = []
+    begin = end = wanted = 0
+    for start, nbytes, position in sorted(places):
+        stop = max(end, start + nbytes)
+        is_near = start - end <= MAX_GAP and stop - begin <= max(MAX_GAP, 2 * (wanted + nbytes))
+        if not pieces or not is_near or stop - begin > merged_nbytes:
+            pieces.append(Piece([]))
+            begin, stop, wanted = start, start + nbytes, 0
+        wanted, end = wanted + nbytes, stop
+        pieces[-1].positions.append(position)
+        at = locations[position]
+        if at is not None:
+            pieces[-1].at = Location(at.folder, at.path, begin, end - begin)
+    return pieces
+
+
+class Fetched:
+    """A range of a file, fetched at once when the first part of it is asked for. Threads may share it.
+
+    Args:
+        store: where the file lies.
+        at: which file, which range.
+    """
+
+    def __init__(self, store: Store, at: Location) -> None:
+        self._store, self._path = store, at.path
+        self._start, self._stop = at.start or 0, (at.start or 0) + (at.nbytes or 0)
+        self._lock = threading.Lock()
+        self._data: memoryview | Exception | None = None
+
+    def view(self, path: str, start: int, stop: int) -> memoryview | None:
+        """Bytes of a file, fewer where it ends before; None where they are not all in the range.
+
+        Raises:
+            FileNotFoundError, StoreError: the range cannot be fetched. Nobody asks for it again.
+        """
+        if path != self._path or not self._start <= start <= stop <= self._stop:
+            return None
+        with self._lock:
+            if self._data is None:
+                try:
+                    self._data = memoryview(self._store.read_range(path, self._start, self._stop))
+                except (MLSTACError, FileNotFoundError) as error:
+                    self._data = error
+            if isinstance(self._data, Exception):
+                raise self._data
+        return self._data[start - self._start : stop - self._start]
