@@ -18,6 +18,7 @@ from mlstac_hf._errors import (
     UnknownNameError,
     UnsupportedDtypeError,
 )
+from mlstac_hf._feeds import JaxBatches, to_jax, to_tf
 from mlstac_hf._formats import Payload, TensorForm, register_decoder
 from mlstac_hf._hf import load_dataset, register
 from mlstac_hf._load import Metadata, Split, load
@@ -42,6 +43,7 @@ __all__ = [
     "DownloadResult",
     "Finding",
     "InvalidCollectionError",
+    "JaxBatches",
     "LinkRefusedError",
     "MLSTACError",
     "Metadata",
@@ -70,6 +72,8 @@ __all__ = [
     "register",
     "register_decoder",
     "resplit",
+    "to_jax",
+    "to_tf",
     "validate",
     "write",
 ]

@@ -7,9 +7,11 @@ Owns: what makes two selections the same to a state. Leaves to others: orders an
 from __future__ import annotations
 
 import hashlib
+from typing import Any
 
+from mlstac_hf._load import LoadArguments, Split, load
 from mlstac_hf._order import Identity
-from mlstac_hf._reading import Selection, Source, origin_of
+from mlstac_hf._reading import Address, Selection, SelectionArguments, Source, check_names, origin_of
 from mlstac_hf._spec import Collection
 
 
@@ -25,6 +27,26 @@ def identity_of(collection: Collection, source: Source, selection: Selection) ->
         selection=hashlib.sha256(selection.choosing().text().encode()).hexdigest(),
         samples=len(source),
     )
+
+
+def opened(address: Address, framework: str, split: str, arguments: LoadArguments, call: str) -> tuple[Split, Identity]:
+    """A split, opened for training, and its identity.
+
+    Args:
+        address: of the collection.
+        framework: that samples are handed over to.
+        split: its name.
+        arguments: of `load`.
+        call: the name of the function or class that the user called.
+
+    Raises:
+        TypeError: an argument that is none of these.
+        ValueError, CollectionNotFoundError, UnknownNameError, …: see `load`.
+    """
+    check_names(arguments, LoadArguments.__annotations__, call, "Samples are opened with")
+    found = load(address, framework, split=split, **arguments)
+    chosen: Any = {name: arguments[name] for name in SelectionArguments.__annotations__ if name in arguments}  # type: ignore[literal-required]
+    return found, identity_of(found.collection, found._source, Selection(**chosen))
 
 
 def typical_nbytes(source: Source) -> int | None:

@@ -25,12 +25,14 @@ def check() -> None:
     require("jax", extra="jax")
 
 
-def from_numpy(array: Array, device: str = "cpu") -> jax.Array:
-    """The array on `device` (a platform such as `cpu` or `gpu`, or one of its devices, `gpu:1`)."""
+def from_numpy(array: Array, device: str | jax.Device | jax.sharding.Sharding = "cpu") -> jax.Array:
+    """The array on `device`: a platform such as `cpu` or `gpu`, one of its devices, `gpu:1`, or what jax has for it."""
     import jax
 
     if array.dtype.name in _WIDE and not jax.config.jax_enable_x64:
         array = _narrowed(array)
+    if not isinstance(device, str):
+        return jax.device_put(array, device)
     platform, _, number = device.partition(":")
     return jax.device_put(array, jax.devices(platform)[int(number or 0)])
 

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any, Unpack
 
 import torch.utils.data
 
-from mlstac_hf._identity import identity_of, typical_nbytes
-from mlstac_hf._load import LoadArguments, load
+from mlstac_hf._identity import opened, typical_nbytes
+from mlstac_hf._load import LoadArguments
 from mlstac_hf._order import Course, Shuffle, Uneven, shuffling_of
 from mlstac_hf._positions import resolve
-from mlstac_hf._reading import Address, Selection, SelectionArguments, check_names
+from mlstac_hf._reading import Address
 from mlstac_hf.torch._ranks import ranks
 from mlstac_hf.torch._rows import Rows
 
@@ -60,11 +60,8 @@ class SampleDataset(torch.utils.data.Dataset[dict[str, Any]]):
         metadata: bool = False,
         **arguments: Unpack[LoadArguments],
     ) -> None:
-        check_names(arguments, LoadArguments.__annotations__, type(self).__name__, "Samples are opened with")
-        self._split = load(address, "torch", split=split, **arguments)
+        self._split, self.identity = opened(address, "torch", split, arguments, type(self).__name__)
         self._metadata = bool(metadata)
-        chosen: Any = {name: arguments[name] for name in SelectionArguments.__annotations__ if name in arguments}  # type: ignore[literal-required]
-        self.identity = identity_of(self._split.collection, self._split._source, Selection(**chosen))
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self._split!r})"
