@@ -83,12 +83,12 @@ class FsspecStore:
         infos = self._call("list", path, self._fs.ls, self._full(path), detail=True)
         return [_entry(info) for info in infos if info.get("type") == "file"]
 
-    def put(self, path: str, data: bytes) -> None:
+    def put(self, path: str, data: bytes | memoryview) -> None:
         full = self._full(path)
         self._call("write", path, self._fs.makedirs, full.rpartition("/")[0], exist_ok=True)
         self._call("write", path, self._fs.pipe_file, full, data)
 
-    def put_parts(self, path: str, parts: Iterable[bytes]) -> None:
+    def put_parts(self, path: str, parts: Iterable[bytes | memoryview]) -> None:
         joined = io.BytesIO()
         for part in parts:
             joined.write(part)
