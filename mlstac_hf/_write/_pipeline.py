@@ -130,7 +130,10 @@ def in_order(
         while pending:
             yield _first(pending, helpers)
     if failure is not None:
-        raise failure
+        try:
+            raise failure
+        finally:
+            del failure  # else it and this frame keep each other, and memory with them
 
 
 def _hand_out(pending: deque[_Task[Result]], helpers: Helpers) -> None:

@@ -23,7 +23,7 @@ class Watch:
             more(helpers)
             while helpers._helpers and not helpers._helpers[-1].is_up:
                 helpers.listen(wait=True)
-            self.pids = [one._process.pid for one in helpers._helpers]
+            self.pids += [one._process.pid for one in helpers._helpers if one._process.pid not in self.pids]
 
         def counted(helpers, order):
             done = send(helpers, order)

@@ -72,8 +72,7 @@ def killing(watch, count, at):
     """Samples, of which one kills the helpers when it is asked for."""
     for index, one in enumerate(samples(count)):
         if index == at:
-            for pid in watch.pids:
-                os.kill(pid, signal.SIGKILL)
+            os.kill(watch.pids[-1], signal.SIGKILL)
         yield one
 
 
@@ -97,8 +96,8 @@ def test_a_container_whose_helper_dies_ends_the_write_and_can_be_mended(tmp_path
         """Stop the helper, so that it is in the middle of something, and end it a little later."""
         for index, one in enumerate(samples(60)):
             if index == 30:
-                os.kill(watch.pids[0], signal.SIGSTOP)
-                threading.Timer(0.3, os.kill, (watch.pids[0], signal.SIGKILL)).start()
+                os.kill(watch.pids[-1], signal.SIGSTOP)
+                threading.Timer(0.3, os.kill, (watch.pids[-1], signal.SIGKILL)).start()
             yield one
 
     with pytest.raises(StoreError, match=r"could not write .*mlstac: the process that was to write it ended with -9"):
@@ -181,14 +180,15 @@ _helpers._Helper.__init__ = started
 
 def samples(count):
     for index in range(count):
-        yield {"input": np.full((4, 512, 512), index, "uint16"), "id": f"tile-{index}"}
+        image = np.full((4, 512, 512), index, "uint16")
+        yield {"input": image, "target": image[:1], "id": f"tile-{index}"}
 
 def write():
     mlstac_hf.write(
         samples(int(sys.argv[3])),
         sys.argv[1],
         mlstac_hf.Collection(
-            id="p", title="P", description="Made.", license="CC0-1.0", task=["TensorToTensor"], labels={}
+            id="p", title="P", description="Made.", license="CC0-1.0", task=["TensorToTensor"]
         ),
         layout=sys.argv[2],
         workers=2,
@@ -201,7 +201,7 @@ def run_script(*, script, folder, layout="samples", count=20):
     path = folder.with_suffix(".py")
     path.write_text(script)
     return subprocess.Popen(
-        [sys.executable, "-W", "error", "-W", "ignore::mlstac_hf.CollectionWarning", path, folder, layout, str(count)],
+        [sys.executable, "-W", "error", path, folder, layout, str(count)],
         env={**os.environ, "PYTHONPATH": root},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
