@@ -19,9 +19,8 @@ import sys
 from base64 import b64encode
 from collections import deque
 from collections.abc import Iterable, Sequence
-from concurrent.futures import Future
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, NamedTuple, Self
 
 from mlstac_hf._write._shared import IS_CHEAP, Shared, Space
@@ -62,8 +61,8 @@ class Order:
     head: bytes = b""
     """What comes before them."""
     compress: bool = False
-    future: Future[Put] = field(default_factory=Future)
-    """What became of it; an OSError where it could not be put."""
+    outcome: Put | OSError | None = None
+    """None while it is under way."""
     taken: int = 0
     """Parts that are not needed any more, as far as is known; all of them when it is done."""
 
@@ -95,7 +94,6 @@ class _Helper:
         head = b64encode(order.head).decode()
         text = json.dumps({"path": order.path, "head": head, "parts": parts, "compress": order.compress})
         line = memoryview(text.encode() + b"\n")
-        order.future.set_running_or_notify_cancel()
         self.orders.append(order)
         assert self._process.stdin is not None
         with suppress(BrokenPipeError):  # it ended; `listen` finds it out
@@ -113,9 +111,9 @@ class _Helper:
             elif "taken" in answer:
                 self.orders[0].taken += answer["taken"]
             elif "sha256" in answer:
-                self.orders.popleft().future.set_result(Put(answer["nbytes"], answer["sha256"]))
+                self.orders.popleft().outcome = Put(answer["nbytes"], answer["sha256"])
             else:
-                self.orders.popleft().future.set_exception(OSError(answer["errno"], answer["error"]))
+                self.orders.popleft().outcome = OSError(answer["errno"], answer["error"])
         return bool(data)
 
     def end(self) -> int:
@@ -226,4 +224,4 @@ class Helpers:
         code = helper.end()
         self._without(f"it ended with {code}")
         for order in helper.orders:
-            order.future.set_exception(ChildProcessError(f"the process that was to write it ended with {code}"))
+            order.outcome = ChildProcessError(f"the process that was to write it ended with {code}")

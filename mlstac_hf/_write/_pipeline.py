@@ -39,9 +39,9 @@ class _Task(Generic[Result]):
 
     def __init__(self, job: Job[Result], helpers: Helpers, pool: ThreadPoolExecutor | None) -> None:
         self._job = job
-        self._is_sent = False
         self._helpers = helpers if job.order is not None and helpers.can_come else None
-        self._future: Future[Result] = Future()
+        self._is_sent = False
+        self._future: Future[Result] | None = None
         if job.is_quick:
             self.do()
         elif pool is not None and self._helpers is None:
@@ -53,16 +53,13 @@ class _Task(Generic[Result]):
 
     @property
     def is_done(self) -> bool:
-        return self._put.done() if self._is_sent else self._future.done()
-
-    @property
-    def _put(self) -> Future[Put]:
-        assert self._job.order is not None
-        return self._job.order.future
+        if self._future is not None:
+            return self._future.done()
+        return self._is_sent and self._job.order is not None and self._job.order.outcome is not None
 
     def send(self) -> bool:
         """Have a helper do it; False where none has time."""
-        if self._helpers is None or self._is_sent or self._future.done():
+        if self._is_sent or self._future is not None or self._helpers is None:
             return True
         assert self._job.order is not None
         self._is_sent = self._helpers.send(self._job.order)
@@ -70,30 +67,24 @@ class _Task(Generic[Result]):
 
     def do(self) -> bool:
         """Do it in this thread; False where somebody else has begun it."""
-        if self._is_sent or not self._future.cancel():
+        if self._is_sent or not (self._future is None or self._future.cancel()):
             return False
-        self._do()
-        return True
-
-    def _do(self) -> None:
-        self._is_sent, self._future = False, Future()
+        self._future = Future()
         try:
             self._future.set_result(self._job.call())
         except Exception as error:  # noqa: BLE001 - raised when its turn comes
             self._future.set_exception(error)
+        return True
 
     def result(self) -> Result:
         """Wait for it. What a helper could not do is done here, where it fails as it does without helpers."""
-        if not self._is_sent:
+        if self._future is not None:
             return self._future.result()
-        assert self._helpers is not None
-        while not self._put.done():
+        order, made = self._job.order, self._job.made
+        assert self._helpers is not None and order is not None and made is not None  # noqa: PT018 - it was sent
+        while order.outcome is None:
             self._helpers.listen(wait=True)
-        if self._put.exception() is not None:
-            self._do()
-            return self._future.result()
-        assert self._job.made is not None
-        return self._job.made(self._put.result())
+        return made(order.outcome) if isinstance(order.outcome, Put) else self._job.call()
 
 
 def in_order(

@@ -41,6 +41,7 @@ class Uniformity:
         self._kinds = dict(kinds)
         # where those that are there do not have it either, it was told
         self._task = () if forms is not None and _misfit(task, forms, ()) else tuple(task)
+        self._fits: tuple[object, ...] | None = None
 
     def check(self, sample: Checked, name: str) -> None:
         """One more sample.
@@ -63,10 +64,17 @@ class Uniformity:
                     f"{NAMED[kind]}, {value!r:.80}. A key has one type"
                 )
             self._kinds[key] = joined
+        self._check_form(sample)
+
+    def _check_form(self, sample: Checked) -> None:
+        form = (*sample.texts, *((name, array.dtype, array.shape) for name, array in sample.tensors.items()))
+        if form == self._fits:  # as the one before
+            return
         fault = _misfit(self._task, sample.tensors, sample.texts)
         if fault:
             self._task = ()
             warn(f"{sample.place}: {fault} It is written as it is; later samples are not looked at")
+        self._fits = form
 
 
 def _misfit(task: Sequence[str], forms: Mapping[str, Form], texts: Container[str]) -> str | None:

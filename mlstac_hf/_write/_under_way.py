@@ -62,12 +62,12 @@ class _ByHelper:
 
     def wait(self, nbytes: int) -> None:
         self._let_go()
-        while self._left > nbytes and not self._order.future.done():
+        while self._left > nbytes and self._order.outcome is None:
             self._helpers.listen(wait=True)
             self._let_go()
 
     def _let_go(self) -> None:
-        keep = 0 if self._order.future.done() else len(self._order.parts) - self._order.taken
+        keep = 0 if self._order.outcome is not None else len(self._order.parts) - self._order.taken
         while len(self._spaces) > keep:
             space = self._spaces.popleft()
             self._left -= len(space.view)
@@ -75,9 +75,12 @@ class _ByHelper:
 
     def result(self) -> Put:
         self.wait(-1)
-        self._let_go()
+        outcome = self._order.outcome
+        if isinstance(outcome, Put):
+            return outcome
+        assert outcome is not None
         with self._store.failing_as("write", self._path):
-            return self._order.future.result()
+            raise outcome
 
 
 class _ByThread:

@@ -139,9 +139,7 @@ def open_files():
 
 
 def children():
-    return [
-        pid for task in Path("/proc/self/task").iterdir() for pid in (task / "children").read_text().split() if pid
-    ]
+    return [pid for task in Path("/proc/self/task").iterdir() for pid in (task / "children").read_text().split() if pid]
 
 
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="needs Linux")
