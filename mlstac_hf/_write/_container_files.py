@@ -196,6 +196,7 @@ class ContainerFiles:
         if self._waiting or not self._files:
             self._flush()
         self.rest()
+        self._helpers.close()
         table = table_bytes(self._rows, totals)
         plan.store.put(f"{plan.split}/{TABLE}", table)
         remove_strays(plan.store, plan.split, {file for file, *_ in self._files})

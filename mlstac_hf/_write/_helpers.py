@@ -148,12 +148,19 @@ class Helpers:
         return self
 
     def __exit__(self, *_: object) -> None:
-        for helper in self._helpers:
-            helper.end()
-        self._helpers.clear()
+        self.close()
         self._selector.close()
+
+    def close(self) -> None:
+        """Nothing more is put: let helpers end what they have to do, and the memory go."""
+        self._most = 0
+        while self._helpers:
+            helper = self._helpers.pop()
+            self._selector.unregister(helper)
+            helper.end()
         if self._shared is not None:
             self._shared.close()
+            self._shared = None
 
     @property
     def can_come(self) -> bool:
