@@ -275,6 +275,9 @@ def test_ctrl_c_is_for_the_caller(tmp_path):
         process.stdout.readline()
         helper = int(process.stdout.readline())
         assert os.getpgid(helper) != os.getpgid(process.pid)
+        until = time.monotonic() + WAIT_S
+        while len(os.listdir(tmp_path / "out/train")) < 30:
+            assert time.monotonic() < until
         process.send_signal(signal.SIGINT)
         said, errors = process.communicate(timeout=WAIT_S)
     assert (said, process.returncode) == ("stopped\n", 0), errors
