@@ -84,7 +84,7 @@ def _integers(rows: Array) -> dict[str, Any]:
         block[:, : some.shape[1]] = some
         block[:, some.shape[1] :] = 0
         parts = block.reshape(bands, pieces, width)
-        sums += parts.sum(axis=2).sum(axis=1).astype(np.int64)
+        sums += np.einsum("ijk->i", parts).astype(np.int64)  # half the time of `sum`
         squares += np.vecdot(parts, parts).astype(np.int64).sum(axis=1)
     return {"count": count, "sums": sums.tolist(), "squares": squares.tolist(), **edges}
 
