@@ -73,7 +73,9 @@ def write(
             mlstac package asks for; nothing is sent there. Default: as the splits that are there have it, else links
             are relative, which this package follows.
         storage_options: for the fsspec filesystem of the destination.
-        workers: threads that encode and write, the caller's own among them; default up to 4.
+        workers: who writes, the caller's own thread among them; default up to 4, as there are cores. To a folder, the
+            others are processes that import neither your script nor any framework, started when there is enough to
+            do; elsewhere they are threads.
         shard_nbytes: containers are closed before they hold more than this in payloads.
 
     Warns:
