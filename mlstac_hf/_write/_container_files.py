@@ -32,7 +32,7 @@ from mlstac_hf._write._shared import Space
 from mlstac_hf._write._under_way import UnderWay, put_under_way
 
 TABLE = "metadata.parquet"
-_AHEAD = 1_000_000
+AHEAD = 1_000_000
 """Bytes that may be held beyond those of one container, while one is put and the next one fills."""
 _STANDARD = ("crs", "geotransform", "start_datetime", "end_datetime")
 
@@ -151,7 +151,7 @@ class ContainerFiles:
         self._waiting.append(done)
         self._nbytes += done.nbytes
         if self._under_way is not None:
-            self._under_way.wait(max(0, self._plan.shard_nbytes + _AHEAD - self._nbytes))
+            self._under_way.wait(self._plan.shard_nbytes + AHEAD - self._nbytes)
 
     def _flush(self) -> None:
         """Put what waits, in a thread, while samples of the next container come in."""

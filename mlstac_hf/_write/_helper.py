@@ -21,7 +21,7 @@ from mlstac_hf._write._packed import Passing, compress
 _IN, _OUT = 0, 1
 _LOOK_S = 2.0
 """How often it looks whether it was left alone, while nothing comes."""
-_TELL = 2**22
+_TELL = 2**20
 """Bytes after which it says what it has taken."""
 
 

@@ -135,11 +135,12 @@ class Helpers:
     Args:
         most: of them; with 0 there never is one.
         nbytes: of memory, at most.
+        together: bytes of it that are taken at a time as a rule.
     """
 
-    def __init__(self, most: int, nbytes: int) -> None:
+    def __init__(self, most: int, nbytes: int, together: int = 0) -> None:
         self._most = most if os.name == "posix" and sys.executable and not hasattr(sys, "frozen") else 0
-        self._nbytes, self._seen = nbytes, 0
+        self._nbytes, self._together, self._seen = nbytes, together, 0
         self._shared: Shared | None = None
         self._helpers: list[_Helper] = []
         self._selector = selectors.DefaultSelector()
@@ -179,7 +180,7 @@ class Helpers:
             return
         try:
             if self._shared is None and (self._seen >= WORTH or IS_CHEAP):
-                self._shared = Shared(self._nbytes)
+                self._shared = Shared(self._nbytes, self._together)
             if self._shared is None or self._seen < WORTH:
                 return
             helper = _Helper(self._shared)

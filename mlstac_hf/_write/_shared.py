@@ -28,17 +28,18 @@ class Space:
 
 
 class Shared:
-    """Memory that is taken and let go in the same order; what was let go is taken again first, while it is warm.
+    """Memory that is taken and let go in the same order; little of it is touched, and again and again.
 
     Args:
         nbytes: of it; what was never taken is not there.
+        together: bytes that are taken at a time as a rule, for which there is always room then.
 
     Raises:
         OSError: there is no such memory.
     """
 
-    def __init__(self, nbytes: int) -> None:
-        self.nbytes = nbytes
+    def __init__(self, nbytes: int, together: int = 0) -> None:
+        self.nbytes, self._together, self._largest = nbytes, together, 0
         self.descriptor = _descriptor(nbytes)
         try:
             self._view = memoryview(mmap.mmap(self.descriptor, nbytes))
@@ -66,12 +67,13 @@ class Shared:
 
     def _room(self, nbytes: int) -> int | None:
         """Where so many bytes may lie."""
+        self._largest = max(self._largest, nbytes)
         if not self._taken:
             return 0 if nbytes <= self.nbytes else None
         first, last = self._taken[0][0], -(-self._taken[-1][1] // _ALIGNMENT) * _ALIGNMENT
         if last <= first:
             return last if last + nbytes <= first else None
-        if nbytes <= first:
+        if nbytes <= first and last + nbytes > self._together + 2 * self._largest:
             return 0
         return last if last + nbytes <= self.nbytes else None
 

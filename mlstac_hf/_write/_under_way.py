@@ -55,7 +55,7 @@ class UnderWay(ABC):
     def wait(self, nbytes: int) -> None:
         """Until no more bytes than this are left to put."""
         self._let_go()
-        while self._left > nbytes:
+        while self._left > max(0, nbytes):
             self.pause()
             self._let_go()
 

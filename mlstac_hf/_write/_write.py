@@ -15,7 +15,7 @@ from mlstac_hf._reading import open_collection
 from mlstac_hf._spec import Collection, Layout
 from mlstac_hf._stores import LocalStore
 from mlstac_hf._write._checks import check_collection, check_joins, published_at
-from mlstac_hf._write._container_files import ContainerFiles
+from mlstac_hf._write._container_files import AHEAD, ContainerFiles
 from mlstac_hf._write._destination import (
     DISTINCT,
     JOURNALS,
@@ -154,8 +154,8 @@ def _write_split(samples: Iterable[Any], plan: Plan, known: Collection | None, *
 
 def _helpers(plan: Plan) -> Helpers:
     """Of a call that puts files on this machine's disk."""
-    one = plan.shard_nbytes if plan.layout == "container" else 0
-    return Helpers(plan.workers - 1 if isinstance(plan.store, LocalStore) else 0, one + HELD)
+    together = plan.shard_nbytes + AHEAD if plan.layout == "container" else 0
+    return Helpers(plan.workers - 1 if isinstance(plan.store, LocalStore) else 0, together + HELD, together)
 
 
 def _writer(plan: Plan, journal: Journal, helpers: Helpers, known: Collection | None) -> Writer:
