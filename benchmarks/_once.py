@@ -6,6 +6,7 @@ Nothing is imported here but what the interpreter brings, so that a run can say 
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 
@@ -16,9 +17,22 @@ def memory(name):
         return next(int(line.split()[1]) * 1024 for line in file if line.startswith(name))
 
 
-def tell(seconds, before, **more):
-    """Say how it went; `before` is the memory that does not count."""
-    print(json.dumps({"seconds": seconds, "peak": memory("VmHWM") - before, **more}))
+def memory_of_children():
+    """What the processes that this one started hold now, beside the memory they share with it; bytes."""
+    held = 0
+    for task in os.listdir("/proc/self/task"):
+        with open(f"/proc/self/task/{task}/children") as file:
+            pids = file.read().split()
+        for pid in pids:
+            with open(f"/proc/{pid}/status") as file:
+                lines = [line for line in file if line.startswith(("RssAnon", "RssFile"))]
+            held += sum(int(line.split()[1]) * 1024 for line in lines)
+    return held
+
+
+def tell(seconds, before, children=0, **more):
+    """Say how it went; `before` is the memory that does not count, `children` that of other processes, which does."""
+    print(json.dumps({"seconds": seconds, "peak": memory("VmHWM") - before + children, **more}))
 
 
 def once(script, *arguments):

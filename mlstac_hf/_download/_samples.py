@@ -24,7 +24,7 @@ from mlstac_hf._reading._file import open_descriptor
 from mlstac_hf._reading._folder import SampleFolder
 from mlstac_hf._reading._index import state_of
 from mlstac_hf._spec import SUFFIXES, SUMS, Catalog, encode_name, parse_sums, split_suffix, sums_bytes
-from mlstac_hf._write._encode import compress
+from mlstac_hf._write._packed import compress
 
 
 class SamplesPlan:

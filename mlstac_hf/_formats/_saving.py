@@ -26,8 +26,10 @@ def storable(dtype: np.dtype[Any]) -> bool:
     return dtype.newbyteorder("<") in _CODE_OF
 
 
-def save_safetensors(tensors: Mapping[str, Array], metadata: Mapping[str, str]) -> bytes:
-    """The bytes of a file, which depend on nothing but the values.
+def safetensors_parts(tensors: Mapping[str, Array], metadata: Mapping[str, str]) -> list[bytes | memoryview]:
+    """The bytes of a file, in parts that lie one after another; they depend on nothing but the values.
+
+    Parts may be the memory of the tensors.
 
     Args:
         tensors: by name; they lie by size of their dtype, then by name, as the `safetensors` package lays them.
@@ -58,7 +60,7 @@ def save_safetensors(tensors: Mapping[str, Array], metadata: Mapping[str, str]) 
         np.ascontiguousarray(array, array.dtype.newbyteorder("<")).reshape(-1).view(np.uint8).data
         for _, array in ordered
     ]
-    return b"".join(parts)
+    return parts
 
 
 def with_metadata(data: bytes, length: int, more: Mapping[str, str]) -> bytes:
@@ -76,11 +78,11 @@ def with_metadata(data: bytes, length: int, more: Mapping[str, str]) -> bytes:
     return b"".join((len(text).to_bytes(PREFIX, "little"), text, memoryview(data)[PREFIX + length :]))
 
 
-def views_of(data: bytes, tensors: Mapping[str, Array]) -> dict[str, Array]:
+def views_of(data: bytes | memoryview, tensors: Mapping[str, Array]) -> dict[str, Array]:
     """The tensors of a file as it was saved, as views of its bytes.
 
     Args:
-        data: what `save_safetensors` made of these tensors; they lie at its end.
+        data: what `safetensors_parts` made of these tensors; they lie at its end.
         tensors: by name; only their dtypes and shapes are looked at.
     """
     start = len(data) - sum(array.nbytes for array in tensors.values())

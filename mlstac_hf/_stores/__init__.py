@@ -5,9 +5,10 @@ from mlstac_hf._stores._fsspec import FsspecStore
 from mlstac_hf._stores._http import HttpStore
 from mlstac_hf._stores._hub import HubStore
 from mlstac_hf._stores._hub_address import hub_address
-from mlstac_hf._stores._local import PART, LocalStore
+from mlstac_hf._stores._local import LocalStore
 from mlstac_hf._stores._secrets import hide
 from mlstac_hf._stores._store import Entry, Store, WritableStore
+from mlstac_hf._stores._whole import PART
 
 __all__ = [
     "MAIN",

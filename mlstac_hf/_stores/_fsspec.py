@@ -114,10 +114,10 @@ class FsspecStore:
             self._pins.settle(f"{path}/{entry.name}" if path else entry.name, Version(nbytes=entry.nbytes))
         return entries
 
-    def put(self, path: str, data: bytes) -> None:
-        self._write(path, "pipe_file", data, nbytes=len(data))
+    def put(self, path: str, data: bytes | memoryview) -> None:
+        self._write(path, "pipe_file", bytes(data), nbytes=len(data))
 
-    def put_parts(self, path: str, parts: Iterable[bytes]) -> None:
+    def put_parts(self, path: str, parts: Iterable[bytes | memoryview]) -> None:
         joined = io.BytesIO()
         for part in parts:
             joined.write(part)

@@ -127,7 +127,7 @@ class HttpStore:
     def list(self, path: str) -> None:  # noqa: ARG002 - part of the seam
         return None
 
-    def put(self, path: str, data: bytes) -> None:  # noqa: ARG002 - part of the seam
+    def put(self, path: str, data: bytes | memoryview) -> None:  # noqa: ARG002 - part of the seam
         raise StoreError(f"cannot write {path}: {self.url} is read over http. Write to a folder or bucket.")
 
     def _get(self, path: str, asked: range | None = None) -> tuple[bytes, Version]:

@@ -131,7 +131,7 @@ class HubStore:
     def list(self, path: str) -> Entries:
         return [*self._listed(check_relative(path) if path else "").values()]
 
-    def put(self, path: str, data: bytes) -> None:  # noqa: ARG002 - part of the seam
+    def put(self, path: str, data: bytes | memoryview) -> None:  # noqa: ARG002 - part of the seam
         raise StoreError(f"cannot write {path}: {self.url} is read only. Write to a folder first, then push it.")
 
     def _in_repo(self, path: str) -> str:

@@ -7,24 +7,16 @@ from __future__ import annotations
 
 import errno
 import os
-import secrets
 import stat
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
-from mlstac_hf._errors import LinkRefusedError, StoreError
+from mlstac_hf._errors import LinkRefusedError, MLSTACError, StoreError
 from mlstac_hf._stores._store import Entry, check_relative
+from mlstac_hf._stores._whole import putting, write_all
 
 _FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK  # or a pipe would keep us waiting
-_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
-_READABLE = 0o666  # less what the umask takes: others read what is written, if the user lets them
-
-_SEND_OFF = 2**16
-"""Bytes that are worth the disk's while."""
-
-PART = ".part"
-"""Ends the names of files that are being written, which begin with a dot."""
 
 
 class LocalStore:
@@ -50,7 +42,7 @@ class LocalStore:
     def url(self) -> str:
         return self._shown
 
-    def _locate(self, path: str) -> str:
+    def locate(self, path: str) -> str:
         """The absolute path. Its folder is checked to lie inside, once; the file itself is not."""
         folder, _, name = path.rpartition("/")
         home = self._checked.get(folder)
@@ -70,7 +62,7 @@ class LocalStore:
             LinkRefusedError: the path, or a symbolic link on it, leads out of the folder.
             StoreError: it cannot be opened.
         """
-        full = self._locate(path)
+        full = self.locate(path)
         try:
             try:
                 descriptor = os.open(full, _FLAGS | os.O_NOFOLLOW)
@@ -122,7 +114,7 @@ class LocalStore:
             os.close(descriptor)
 
     def list(self, path: str) -> list[Entry]:
-        folder = self._locate(path)
+        folder = self.locate(path)
         self._check_inside(folder)
         entries = []
         try:
@@ -139,74 +131,36 @@ class LocalStore:
             raise _failed("list", self.root, path, error) from error
         return entries
 
-    def put(self, path: str, data: bytes) -> None:
+    def put(self, path: str, data: bytes | memoryview) -> None:
         self.put_parts(path, (data,))
 
-    def put_parts(self, path: str, parts: Iterable[bytes]) -> None:
-        with self.filling(path) as temporary:
-            handle = os.open(temporary, os.O_WRONLY | os.O_CLOEXEC)
-            try:
-                _write_all(handle, parts)
-            finally:
-                os.close(handle)
+    def put_parts(self, path: str, parts: Iterable[bytes | memoryview]) -> None:
+        with self.failing_as("write", path), putting(self.locate(path)) as (handle, _):
+            write_all(handle, parts)
 
     @contextmanager
     def filling(self, path: str) -> Iterator[str]:
-        target = self._locate(path)
+        with self.failing_as("write", path), putting(self.locate(path)) as (_, temporary):
+            yield temporary
+
+    @contextmanager
+    def failing_as(self, verb: str, path: str) -> Iterator[None]:
+        """What the system says of a file of this folder, as an error of ours."""
         try:
-            temporary = os.path.join(os.path.dirname(target), f".{secrets.token_hex(8)}{PART}")
-            os.close(_create(temporary))
-            try:
-                yield temporary
-                os.replace(temporary, target)
-            except BaseException:
-                with suppress(FileNotFoundError):
-                    os.unlink(temporary)
-                raise
-        except StoreError:
-            raise
+            yield
         except OSError as error:
-            raise _failed("write", self.root, path, error) from error
+            if isinstance(error, MLSTACError):
+                raise
+            raise _failed(verb, self.root, path, error) from error
 
     def remove(self, path: str) -> None:
-        target = self._locate(path)
+        target = self.locate(path)
         try:
             os.unlink(target)
         except FileNotFoundError:
             raise FileNotFoundError(path) from None
         except OSError as error:
             raise _failed("remove", self.root, path, error) from error
-
-
-def _create(path: str) -> int:
-    """A descriptor of a new file, whose folders are made where they are not there."""
-    try:
-        return os.open(path, _NEW, _READABLE)
-    except FileNotFoundError:
-        os.makedirs(os.path.dirname(path), exist_ok=True)
-        return os.open(path, _NEW, _READABLE)
-
-
-def _write_all(handle: int, parts: Iterable[bytes]) -> None:
-    sent = end = 0
-    for part in parts:
-        rest = memoryview(part)
-        while rest:
-            rest = rest[os.write(handle, rest) :]
-        end += len(part)
-        if end - sent >= _SEND_OFF:
-            _send_off(handle, sent, end)
-            sent = end
-
-
-def _send_off(handle: int, start: int, stop: int) -> None:
-    """Have the disk begin with what was written, instead of much later with all of it; nobody waits for it.
-
-    Linux takes this for the word to do so; what is on its way is still in memory for readers.
-    """
-    if hasattr(os, "posix_fadvise"):
-        with suppress(OSError):
-            os.posix_fadvise(handle, start, stop - start, os.POSIX_FADV_DONTNEED)
 
 
 def _entry(name: str, status: os.stat_result) -> Entry:

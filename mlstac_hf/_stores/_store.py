@@ -47,7 +47,7 @@ class Store(Protocol):
     def list(self, path: str) -> list[Entry] | None:
         """The files directly in a folder, in no order; None where this store cannot list."""
 
-    def put(self, path: str, data: bytes) -> None:
+    def put(self, path: str, data: bytes | memoryview) -> None:
         """Write a whole file; readers see the old one or the new one, never half."""
 
     def open_local(self, path: str) -> int | None:
@@ -57,7 +57,7 @@ class Store(Protocol):
 class WritableStore(Store, Protocol):
     """A store that whole collections are written to."""
 
-    def put_parts(self, path: str, parts: Iterable[bytes]) -> None:
+    def put_parts(self, path: str, parts: Iterable[bytes | memoryview]) -> None:
         """As `put`, of parts that lie one after another; none is held longer than it takes."""
 
     def filling(self, path: str) -> AbstractContextManager[str]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import threading
 from base64 import b64decode, b64encode
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -83,7 +84,7 @@ def _integers(rows: Array) -> dict[str, Any]:
         block[:, : some.shape[1]] = some
         block[:, some.shape[1] :] = 0
         parts = block.reshape(bands, pieces, width)
-        sums += parts.sum(axis=2).sum(axis=1).astype(np.int64)
+        sums += np.einsum("ijk->i", parts).astype(np.int64)  # half the time of `sum`
         squares += np.vecdot(parts, parts).astype(np.int64).sum(axis=1)
     return {"count": count, "sums": sums.tolist(), "squares": squares.tolist(), **edges}
 
@@ -139,19 +140,22 @@ class BandSums:
         self._sums: list[int] = []
         self._squares: list[int] = []
         self._moments: Moments | None = None
-        self._range: Array | None = None
+        self._range: list[list[float | None]] | None = None
         self._values: dict[int, list[str]] = {}
         self._step = 1
 
     def add(self, bands: dict[str, Any], index: int) -> bool:
         """One more sample; False where it has another number of bands, so that there is no sum."""
-        edges = np.array([bands["minimum"], bands["maximum"]], np.float64)
+        edges = [bands["minimum"], bands["maximum"]]
         if self._range is None:
             self._range = edges
-        elif self._range.shape != edges.shape:
+        elif len(self._range[0]) != len(edges[0]):
             return False
-        else:
-            self._range = np.stack([np.fmin(self._range[0], edges[0]), np.fmax(self._range[1], edges[1])])
+        elif edges != self._range:
+            self._range = [
+                [_outer(outer, *pair) for pair in zip(known, own, strict=True)]
+                for outer, known, own in zip((min, max), self._range, edges, strict=True)
+            ]
         if "sums" in bands:
             self._count += bands["count"]
             self._sums = _added(self._sums, bands["sums"])
@@ -173,7 +177,7 @@ class BandSums:
             return None
         with np.errstate(all="ignore"):
             moments = self._joined()
-            numbers = np.stack([moments.mean, moments.std, *self._range])
+            numbers = np.stack([moments.mean, moments.std, *np.array(self._range, np.float64)])
         if not np.isfinite(numbers).all():
             return None
         drawn = [_drawn(*values) for values in self._values.values()]
@@ -205,6 +209,11 @@ class BandSums:
             np.array([(count * squares - total**2) / count for total, squares in squared]),
         )
         return own if self._moments is None else own.merge(self._moments)
+
+
+def _outer(outer: Callable[[float, float], float], one: float | None, other: float | None) -> float | None:
+    """The least or most of two, of which None says nothing."""
+    return other if one is None else one if other is None else outer(one, other)
 
 
 def _drawn(dtype: str, text: str) -> Array:

@@ -9,10 +9,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import threading
-from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -21,18 +18,21 @@ from mlstac_hf._formats import CONTAINER_PREFIX, Array
 from mlstac_hf._formats._saving import views_of
 from mlstac_hf._reading._metadata_table import FOOTPRINT, PLUMBING
 from mlstac_hf._spec import Catalog, DataFile, address_in, format_datetime, parse_datetime
-from mlstac_hf._stores import WritableStore
 from mlstac_hf._write._destination import remove_strays
 from mlstac_hf._write._encode import encode
 from mlstac_hf._write._extent import footprints
 from mlstac_hf._write._facts import Totals, facts_of
+from mlstac_hf._write._helpers import Helpers
 from mlstac_hf._write._journal import Journal
+from mlstac_hf._write._pipeline import Job
 from mlstac_hf._write._plan import Done, Outcome, Plan
 from mlstac_hf._write._raster_payload import encode_raster, stack
 from mlstac_hf._write._sample import Checked
+from mlstac_hf._write._shared import Space
+from mlstac_hf._write._under_way import UnderWay, put_under_way
 
 TABLE = "metadata.parquet"
-_AHEAD = 1_000_000
+AHEAD = 1_000_000
 """Bytes that may be held beyond those of one container, while one is put and the next one fills."""
 _STANDARD = ("crs", "geotransform", "start_datetime", "end_datetime")
 
@@ -60,17 +60,19 @@ class ContainerFiles:
     Args:
         plan: the call.
         journal: of the split; an entry a container.
+        helpers: of the call.
         planes: of the input and of the target, as the splits that are there have them, in rasters.
     """
 
-    def __init__(self, plan: Plan, journal: Journal, planes: tuple[int, int] | None = None) -> None:
+    def __init__(self, plan: Plan, journal: Journal, helpers: Helpers, planes: tuple[int, int] | None = None) -> None:
         import_arrow()
-        self._plan, self._journal, self._planes = plan, journal, planes
+        self._plan, self._journal, self._helpers, self._planes = plan, journal, helpers, planes
         self._files: list[tuple[str, int, str, int]] = []
         self._rows: list[dict[str, Any]] = []
         self._waiting: list[Done] = []
         self._nbytes = 0
-        self._under_way: _UnderWay | None = None
+        self._under_way: UnderWay | None = None
+        self._entry: dict[str, Any] = {}
 
     def resume(self, totals: Totals) -> list[str]:
         """See `Writer`."""
@@ -93,7 +95,7 @@ class ContainerFiles:
         self._files.append((file, nbytes, digest, len(rows)))
         self._rows += rows
 
-    def prepare(self, sample: Checked, name: str) -> tuple[int, Callable[[], Done]]:
+    def prepare(self, sample: Checked, name: str) -> Job[Done]:
         """See `Writer`."""
         taken = sorted(PLUMBING & sample.keys.keys() | {key for key in sample.keys if key.startswith("mlhf:")})
         if taken:
@@ -103,14 +105,14 @@ class ContainerFiles:
             )
         if self._plan.payload == "geotiff":
             return self._prepare_raster(sample, name)
-        data = encode(sample, name, self._plan.task)
+        parts = encode(sample, name, self._plan.task)
+        nbytes = sum(map(len, parts))
+        self._helpers.count(nbytes)
+        payload = self._helpers.take(parts, nbytes) or b"".join(parts)
+        views = views_of(payload.view if isinstance(payload, Space) else payload, sample.tensors)
+        return Job(nbytes, lambda: self._done(sample, name, views, payload, nbytes), is_quick=True)
 
-        def make() -> Done:
-            return self._done(sample, name, views_of(data, sample.tensors), data)
-
-        return len(data), make
-
-    def _prepare_raster(self, sample: Checked, name: str) -> tuple[int, Callable[[], Done]]:
+    def _prepare_raster(self, sample: Checked, name: str) -> Job[Done]:
         array = stack(sample)
         planes = (len(sample.tensors["input"]), len(sample.tensors.get("target", ())))
         if self._planes is not None and self._planes != planes:
@@ -122,11 +124,14 @@ class ContainerFiles:
 
         def make() -> Done:
             tensors = {"input": array[: planes[0]]} | ({"target": array[planes[0] :]} if planes[1] else {})
-            return self._done(sample, name, tensors, encode_raster(sample, array))
+            payload = encode_raster(sample, array)
+            return self._done(sample, name, tensors, payload, len(payload))
 
-        return 2 * array.nbytes, make
+        return Job(2 * array.nbytes, make)
 
-    def _done(self, sample: Checked, name: str, tensors: Mapping[str, Array], payload: bytes) -> Done:
+    def _done(
+        self, sample: Checked, name: str, tensors: Mapping[str, Array], payload: bytes | Space, nbytes: int
+    ) -> Done:
         own = name if sample.id is None else sample.id
         row = {
             "datapoint_id": own,
@@ -137,7 +142,7 @@ class ContainerFiles:
             "keys": {k: format_datetime(v) if isinstance(v, datetime) else v for k, v in sample.keys.items()},
         }
         facts = facts_of(sample, tensors, self._plan.survey)
-        return Done(own, sample.index, facts, "", len(payload), "", payload, row)
+        return Done(own, sample.index, facts, "", nbytes, "", payload, row)
 
     def settle(self, done: Done) -> None:
         """See `Writer`."""
@@ -146,7 +151,7 @@ class ContainerFiles:
         self._waiting.append(done)
         self._nbytes += done.nbytes
         if self._under_way is not None:
-            self._under_way.wait(max(0, self._plan.shard_nbytes + _AHEAD - self._nbytes))
+            self._under_way.wait(self._plan.shard_nbytes + AHEAD - self._nbytes)
 
     def _flush(self) -> None:
         """Put what waits, in a thread, while samples of the next container come in."""
@@ -172,15 +177,16 @@ class ContainerFiles:
         ]
         head = b"#y" + len(header).to_bytes(CONTAINER_PREFIX - 2, "little") + header
         entry = {"file": file, "nbytes": len(head) + begin, "rows": rows, "facts": [done.facts for done in waiting]}
-        parts = deque([head, *(done.payload for done in waiting)])
+        payloads = [done.payload for done in waiting]
         self._waiting, self._nbytes = [], 0
-        self._under_way = _UnderWay(plan.store, f"{plan.split}/{file}", parts, entry)
+        self._under_way = put_under_way(plan.store, self._helpers, f"{plan.split}/{file}", head, payloads)
+        self._entry = entry
 
     def rest(self) -> None:
         """See `Writer`."""
-        put, self._under_way = self._under_way, None
-        if put is not None:
-            entry = put.entry()
+        under_way, self._under_way = self._under_way, None
+        if under_way is not None:
+            entry = {**self._entry, "sha256": under_way.result().digest}
             self._journal.append(entry)
             self._add(entry["file"], entry["nbytes"], entry["sha256"], entry["rows"])
 
@@ -190,6 +196,7 @@ class ContainerFiles:
         if self._waiting or not self._files:
             self._flush()
         self.rest()
+        self._helpers.close()
         table = table_bytes(self._rows, totals)
         plan.store.put(f"{plan.split}/{TABLE}", table)
         remove_strays(plan.store, plan.split, {file for file, *_ in self._files})
@@ -211,56 +218,6 @@ class ContainerFiles:
             checksums={path: f"sha256:{digest}" for path, digest in sums.items()},
             target_planes=tuple(range(planes[0], sum(planes))) if planes and planes[1] else None,
         )
-
-
-class _UnderWay:
-    """A full container that a thread of its own puts, and whose payloads it lets go one by one.
-
-    Args:
-        store: where to.
-        path: of the file there.
-        parts: of the file; taken from.
-        entry: what the journal says of it, but for its checksum.
-    """
-
-    def __init__(self, store: WritableStore, path: str, parts: deque[bytes], entry: dict[str, Any]) -> None:
-        self._entry, self._parts, self._left = entry, parts, sum(map(len, parts))
-        self._digest, self._less = hashlib.sha256(), threading.Condition()
-        pool = ThreadPoolExecutor(1, thread_name_prefix="mlstac-write")
-        self._future = pool.submit(self._put, store, path)
-        pool.shutdown(wait=False)  # its thread ends with this job
-
-    def _put(self, store: WritableStore, path: str) -> None:
-        try:
-            store.put_parts(path, self._taken())
-        finally:
-            self._less_by(self._left)
-
-    def _taken(self) -> Iterator[bytes]:
-        while self._parts:
-            part = self._parts.popleft()
-            self._digest.update(part)
-            yield part
-            self._less_by(len(part))
-
-    def _less_by(self, nbytes: int) -> None:
-        with self._less:
-            self._left -= nbytes
-            self._less.notify_all()
-
-    def wait(self, nbytes: int) -> None:
-        """Until no more bytes than this are left to put."""
-        with self._less:
-            self._less.wait_for(lambda: self._left <= nbytes)
-
-    def entry(self) -> dict[str, Any]:
-        """What the journal says of it, once it is in place.
-
-        Raises:
-            StoreError: it could not be put.
-        """
-        self._future.result()
-        return {**self._entry, "sha256": self._digest.hexdigest()}
 
 
 def table_bytes(rows: Sequence[Mapping[str, Any]], totals: Totals) -> bytes:

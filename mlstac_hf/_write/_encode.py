@@ -6,10 +6,8 @@ goes. What is unknown is left out, never invented, so readers of ours and of ups
 
 from __future__ import annotations
 
-import zlib
-
 from mlstac_hf._formats import HeaderError
-from mlstac_hf._formats._saving import save_safetensors
+from mlstac_hf._formats._saving import safetensors_parts
 from mlstac_hf._spec import TENSOR_NAMES, format_datetime, text_columns
 from mlstac_hf._write._sample import Checked, stored_text
 
@@ -74,21 +72,13 @@ def _check_texts(sample: Checked, raw: dict[str, str], task: tuple[str, ...]) ->
             )
 
 
-def encode(sample: Checked, name: str, task: tuple[str, ...]) -> bytes:
-    """The safetensors file of a sample; a copy, so the caller's arrays may change afterwards.
+def encode(sample: Checked, name: str, task: tuple[str, ...]) -> list[bytes | memoryview]:
+    """The safetensors file of a sample, in parts, which may be the caller's arrays.
 
     Raises:
         ValueError: its metadata cannot be stored.
     """
     try:
-        return save_safetensors(sample.tensors, metadata_of(sample, name, task))
+        return safetensors_parts(sample.tensors, metadata_of(sample, name, task))
     except HeaderError as error:
         raise ValueError(f"{sample.place}: {error}") from None
-
-
-def compress(data: bytes) -> bytes:
-    """One gzip member without name or time, the same for the same bytes."""
-    packed = zlib.compressobj(6, zlib.DEFLATED, -zlib.MAX_WBITS)
-    body = packed.compress(data) + packed.flush()
-    head = b"\x1f\x8b\x08\0\0\0\0\0\0\xff"  # no flags, no time, no system: Python's own differ between versions
-    return head + body + zlib.crc32(data).to_bytes(4, "little") + (len(data) & 0xFFFFFFFF).to_bytes(4, "little")

@@ -6,17 +6,21 @@ Owns: the options of a call, checked, and the seam between the call and the layo
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
 from mlstac_hf._spec import Catalog, Collection, Layout, is_url
 from mlstac_hf._stores import WritableStore
 from mlstac_hf._write._facts import Facts, Survey, Totals
+from mlstac_hf._write._pipeline import Job
 from mlstac_hf._write._sample import Checked
+from mlstac_hf._write._shared import Space
 
 PayloadKind = Literal["safetensors", "geotiff"]
 
+HELD = 64 << 20
+"""Bytes of samples under way."""
 TRAIN = "train"
 _SPLIT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}", re.ASCII)
 
@@ -101,7 +105,7 @@ def _check_choice(name: str, value: object, choices: Sequence[str]) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """What a thread made of one sample."""
+    """What was made of one sample."""
 
     id: str
     index: int
@@ -110,7 +114,7 @@ class Done:
     """Name of the file that was put; empty where its payload waits for a container."""
     nbytes: int
     digest: str
-    payload: bytes = b""
+    payload: bytes | Space = b""
     row: dict[str, Any] = field(default_factory=dict)
     """What `metadata.parquet` says of it."""
 
@@ -130,8 +134,8 @@ class Writer(Protocol):
     def resume(self, totals: Totals) -> list[str]:
         """Count what the journal lists and is really there; the ids of those samples."""
 
-    def prepare(self, sample: Checked, name: str) -> tuple[int, Callable[[], Done]]:
-        """In the caller's thread: copy what is needed of a sample. The rest is done in another.
+    def prepare(self, sample: Checked, name: str) -> Job[Done]:
+        """In the caller's thread: copy what is needed of a sample, and look at it. The rest may be done elsewhere.
 
         Raises:
             ValueError: the sample does not fit.

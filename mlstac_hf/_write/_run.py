@@ -6,7 +6,7 @@ laid out (`_sample_files`, `_container_files`), `main.json` (`_main`).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from contextlib import closing
 from typing import Any
 
@@ -15,13 +15,11 @@ from tqdm.auto import tqdm
 from mlstac_hf._errors import warn
 from mlstac_hf._spec import Collection, Form, check_planes, check_sample_shapes, encode_name
 from mlstac_hf._write._facts import NAMED, Totals, join_kinds, kind_of
+from mlstac_hf._write._helpers import Helpers
 from mlstac_hf._write._items import count_of, items_of
-from mlstac_hf._write._pipeline import in_order
-from mlstac_hf._write._plan import Done, Plan, Writer
+from mlstac_hf._write._pipeline import Job, in_order
+from mlstac_hf._write._plan import HELD, Done, Plan, Writer
 from mlstac_hf._write._sample import Checked, as_mapping, check, id_of, place_of
-
-_HELD = 64 << 20
-"""Bytes of samples under way."""
 
 
 class Uniformity:
@@ -45,6 +43,7 @@ class Uniformity:
         # where those that are there do not have it either, it was told
         self._task = () if forms is not None and _misfit(task, forms, ()) else tuple(task)
         self._bands = None if forms is not None and _short_of_planes(collection, forms) else collection
+        self._fits: tuple[object, ...] | None = None
 
     def check(self, sample: Checked, name: str) -> None:
         """One more sample.
@@ -67,6 +66,12 @@ class Uniformity:
                     f"{NAMED[kind]}, {value!r:.80}. A key has one type"
                 )
             self._kinds[key] = joined
+        self._check_form(sample)
+
+    def _check_form(self, sample: Checked) -> None:
+        form = (*sample.texts, *((name, array.dtype, array.shape) for name, array in sample.tensors.items()))
+        if form == self._fits:  # as the one before
+            return
         fault = _misfit(self._task, sample.tensors, sample.texts)
         if fault:
             self._task = ()
@@ -75,6 +80,7 @@ class Uniformity:
         if fault:
             self._bands = None
             warn(f"{sample.place}: {fault}. It is written as it is; say in the collection which bands there are")
+        self._fits = form
 
 
 def _short_of_planes(collection: Collection | None, forms: Mapping[str, Form]) -> str | None:
@@ -91,13 +97,21 @@ def _misfit(task: Sequence[str], forms: Mapping[str, Form], texts: Container[str
     return faults[0] if faults and all(faults) else None
 
 
-def run(samples: Any, plan: Plan, writer: Writer, kinds: Mapping[str, str], forms: Mapping[str, Form] | None) -> Totals:
+def run(
+    samples: Any,
+    plan: Plan,
+    writer: Writer,
+    helpers: Helpers,
+    kinds: Mapping[str, str],
+    forms: Mapping[str, Form] | None,
+) -> Totals:
     """Write all samples that are not in place.
 
     Args:
         samples: as the caller gave them.
         plan: the call.
         writer: of its layout.
+        helpers: of the call.
         kinds: of the publisher's keys in the splits that are there.
         forms: dtype and shape by tensor of the splits that are there, where they have them in common.
 
@@ -110,7 +124,7 @@ def run(samples: Any, plan: Plan, writer: Writer, kinds: Mapping[str, str], form
     uniform = Uniformity(ids, {**kinds, **joined}, plan.collection, forms)
     jobs = _jobs(items_of(samples), ids, plan, writer, uniform)
     bar = tqdm(desc=f"{plan.split}: writing", total=count_of(samples), unit=" samples", disable=None, delay=2)
-    with bar, closing(in_order(jobs, plan.workers, _HELD)) as results:
+    with bar, closing(in_order(jobs, plan.workers, HELD, helpers)) as results:
         bar.update(len(ids))
         try:
             for done in results:
@@ -122,9 +136,7 @@ def run(samples: Any, plan: Plan, writer: Writer, kinds: Mapping[str, str], form
     return totals
 
 
-def _jobs(
-    items: Iterator[Any], ids: list[str], plan: Plan, writer: Writer, uniform: Uniformity
-) -> Iterator[tuple[int, Callable[[], Done]]]:
+def _jobs(items: Iterator[Any], ids: list[str], plan: Plan, writer: Writer, uniform: Uniformity) -> Iterator[Job[Done]]:
     count = 0
     for index, item in enumerate(items):
         count += 1

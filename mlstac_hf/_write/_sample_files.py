@@ -7,16 +7,20 @@ work (`_run`).
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
 
 from mlstac_hf._formats._saving import views_of
 from mlstac_hf._spec import PLAIN, SUFFIXES, SUMS, Catalog, encode_name, sums_bytes
-from mlstac_hf._write._destination import names_of, remove_strays
-from mlstac_hf._write._encode import compress, encode
+from mlstac_hf._stores import LocalStore
+from mlstac_hf._write._destination import names_of, remove_parts, remove_strays
+from mlstac_hf._write._encode import encode
 from mlstac_hf._write._facts import Totals, facts_of
+from mlstac_hf._write._helpers import Helpers, Order, Put
 from mlstac_hf._write._journal import Journal
+from mlstac_hf._write._packed import compress
+from mlstac_hf._write._pipeline import Job
 from mlstac_hf._write._plan import Done, Outcome, Plan
 from mlstac_hf._write._sample import Checked
+from mlstac_hf._write._shared import Space
 
 
 class SampleFiles:
@@ -25,10 +29,12 @@ class SampleFiles:
     Args:
         plan: the call.
         journal: of the split.
+        helpers: of the call.
     """
 
-    def __init__(self, plan: Plan, journal: Journal) -> None:
-        self._plan, self._journal = plan, journal
+    def __init__(self, plan: Plan, journal: Journal, helpers: Helpers) -> None:
+        self._plan, self._journal, self._helpers = plan, journal, helpers
+        self._spaces: dict[int, Space] = {}
         self._suffix = SUFFIXES[1] if plan.compress else PLAIN
         self._sums: list[tuple[str, str]] = []
 
@@ -47,23 +53,37 @@ class SampleFiles:
             ids.append(str(entry["id"]))
         return ids
 
-    def prepare(self, sample: Checked, name: str) -> tuple[int, Callable[[], Done]]:
+    def prepare(self, sample: Checked, name: str) -> Job[Done]:
         """See `Writer`."""
-        data = encode(sample, name, self._plan.task)
-        return 2 * len(data), lambda: self._put(sample, name, data)
-
-    def _put(self, sample: Checked, name: str, data: bytes) -> Done:
-        plan = self._plan
+        plan, helpers = self._plan, self._helpers
+        parts = encode(sample, name, plan.task)
+        nbytes = sum(map(len, parts))
+        helpers.count(nbytes)
+        space = helpers.take(parts, nbytes)
+        data = b"".join(parts) if space is None else space.view
         facts = facts_of(sample, views_of(data, sample.tensors), plan.survey)
         file = f"{name}{self._suffix}"
-        stored = compress(data) if plan.compress else data
-        plan.store.put(f"{plan.split}/{file}", stored)
-        digest = hashlib.sha256(stored).hexdigest()
-        own = name if sample.id is None else sample.id
-        return Done(own, sample.index, facts, file, len(stored), digest)
+        path = f"{plan.split}/{file}"
+
+        def done(put: Put) -> Done:
+            return Done(name if sample.id is None else sample.id, sample.index, facts, file, *put)
+
+        order = None
+        if space is not None and isinstance(plan.store, LocalStore):
+            self._spaces[sample.index] = space
+            order = Order(plan.store.locate(path), (space,), compress=plan.compress)
+        return Job(2 * nbytes, lambda: done(self._put(path, data)), order, done)
+
+    def _put(self, path: str, data: bytes | memoryview) -> Put:
+        stored = compress(data) if self._plan.compress else data
+        self._plan.store.put(path, stored)
+        return Put(len(stored), hashlib.sha256(stored).hexdigest())
 
     def settle(self, done: Done) -> None:
         """See `Writer`."""
+        space = self._spaces.pop(done.index, None)
+        if space is not None:
+            self._helpers.let_go(space)
         name = encode_name(done.index)
         self._journal.append(
             {
@@ -89,6 +109,7 @@ class SampleFiles:
             plan.store.put(f"{plan.split}/{SUMS}", sums)
             checksums[f"{plan.split}/{SUMS}"] = f"sha256:{hashlib.sha256(sums).hexdigest()}"
         if len(names_of(plan.store, plan.split)) > len(self._sums) + 1:
+            remove_parts(plan.store, plan.split)
             remove_strays(plan.store, plan.split, {file for _, file in self._sums})
         return Outcome(
             catalog=Catalog(name=plan.split, n_items=totals.n_items, link=f"{plan.split}/"), checksums=checksums

@@ -13,8 +13,9 @@ from typing import Any
 
 from mlstac_hf._reading import open_collection
 from mlstac_hf._spec import Collection, Layout
+from mlstac_hf._stores import LocalStore
 from mlstac_hf._write._checks import check_collection, check_joins, published_at
-from mlstac_hf._write._container_files import ContainerFiles
+from mlstac_hf._write._container_files import AHEAD, ContainerFiles
 from mlstac_hf._write._destination import (
     JOURNALS,
     check_case,
@@ -22,10 +23,11 @@ from mlstac_hf._write._destination import (
     open_destination,
     remove_parts,
 )
+from mlstac_hf._write._helpers import Helpers
 from mlstac_hf._write._items import count_of, described
 from mlstac_hf._write._journal import Journal
 from mlstac_hf._write._main import declare, declared, is_there, kinds_of
-from mlstac_hf._write._plan import PayloadKind, Plan, Writer
+from mlstac_hf._write._plan import HELD, PayloadKind, Plan, Writer
 from mlstac_hf._write._run import run
 from mlstac_hf._write._sample_files import SampleFiles
 
@@ -70,7 +72,9 @@ def write(
             mlstac package asks for; nothing is sent there. Default: as the splits that are there have it, else links
             are relative, which this package follows.
         storage_options: for the fsspec filesystem of the destination.
-        workers: threads that encode and write, the caller's own among them; default up to 4.
+        workers: who writes, the caller's own thread among them; default up to 4, as there are cores. To a folder, the
+            others are processes that import neither your script nor any framework, started when there is enough to
+            do; elsewhere they are threads.
         shard_nbytes: containers are closed before they hold more than this in payloads.
 
     Warns:
@@ -135,10 +139,12 @@ def _write_split(samples: Iterable[Any], plan: Plan, known: Collection | None, *
     try:
         remove_parts(plan.store, plan.split, JOURNALS, "")
         if not is_declared:  # else the last call was stopped after its last file
-            writer = _writer(plan, journal, known)
             kinds = kinds_of((known and known.annotations.types) or {}) if plan.layout == "samples" else {}
-            totals = run(samples, plan, writer, kinds, known.annotations.tensors if known else None)
-            outcome, known = writer.finish(totals), declared(plan.store)
+            with _helpers(plan) as helpers:
+                writer = _writer(plan, journal, helpers, known)
+                totals = run(samples, plan, writer, helpers, kinds, known.annotations.tensors if known else None)
+                outcome = writer.finish(totals)
+            known = declared(plan.store)
             check_joins(plan, known)  # which may have been written meanwhile
             declare(plan, known, totals, outcome)
         journal.remove()
@@ -146,12 +152,18 @@ def _write_split(samples: Iterable[Any], plan: Plan, known: Collection | None, *
         journal.close()
 
 
-def _writer(plan: Plan, journal: Journal, known: Collection | None) -> Writer:
+def _helpers(plan: Plan) -> Helpers:
+    """Of a call that puts files on this machine's disk."""
+    together = plan.shard_nbytes + AHEAD if plan.layout == "container" else 0
+    return Helpers(plan.workers - 1 if isinstance(plan.store, LocalStore) else 0, together + HELD, together)
+
+
+def _writer(plan: Plan, journal: Journal, helpers: Helpers, known: Collection | None) -> Writer:
     if plan.layout == "samples":
-        return SampleFiles(plan, journal)
+        return SampleFiles(plan, journal, helpers)
     target = known.annotations.target_planes if known is not None else None
     planes = (target[0], len(target)) if target and plan.payload == "geotiff" else None
-    return ContainerFiles(plan, journal, planes)
+    return ContainerFiles(plan, journal, helpers, planes)
 
 
 def _check_free(plan: Plan, *, is_declared: bool) -> None:

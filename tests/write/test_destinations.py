@@ -82,9 +82,9 @@ def test_a_write_to_a_bucket_goes_on(tmp_path, bucket, options):
 class Caseless(LocalStore):
     """A folder whose disk takes `A` for `a`, as those of macOS and Windows do."""
 
-    def _locate(self, path: str) -> str:
+    def locate(self, path: str) -> str:
         folder, slash, name = path.rpartition("/")
-        return super()._locate(f"{folder}{slash}{name.lower()}")
+        return super().locate(f"{folder}{slash}{name.lower()}")
 
 
 @pytest.fixture

@@ -7,7 +7,10 @@ import time
 
 import pytest
 
-from mlstac_hf._write._pipeline import in_order
+from mlstac_hf._write._helpers import Helpers
+from mlstac_hf._write._pipeline import Job, in_order
+
+NOBODY = Helpers(0, 0)
 
 
 @pytest.mark.parametrize("workers", [1, 2, 4])
@@ -20,9 +23,9 @@ def test_results_come_in_order_and_not_from_one_thread_alone(workers):
             time.sleep(0.002 * (number % 3))
             return number
 
-        return 1, call
+        return Job(1, call)
 
-    assert list(in_order(map(job, range(40)), workers, 100)) == list(range(40))
+    assert list(in_order(map(job, range(40)), workers, 100, NOBODY)) == list(range(40))
     assert 1 <= len(threads) <= workers
     assert workers == 1 or len(threads) > 1
 
@@ -36,9 +39,9 @@ def test_no_more_bytes_wait_than_are_allowed(workers):
         for _ in range(50):
             assert (begun - taken) * 10 <= 40
             begun += 1
-            yield 10, lambda: None
+            yield Job(10, lambda: None)
 
-    for _ in in_order(jobs(), workers, 40):
+    for _ in in_order(jobs(), workers, 40, NOBODY):
         taken += 1
     assert taken == 50
 
@@ -48,17 +51,26 @@ def test_what_jobs_or_their_iterator_raise_comes_after_the_results_before(worker
     def fail():
         raise ValueError("a job")
 
-    results = in_order(iter([(1, lambda: 0), (1, lambda: 1), (1, fail), (1, lambda: 3)]), workers, 100)
+    results = in_order(
+        iter([Job(1, lambda: 0), Job(1, lambda: 1), Job(1, fail), Job(1, lambda: 3)]), workers, 100, NOBODY
+    )
     assert [next(results), next(results)] == [0, 1]
     with pytest.raises(ValueError, match="a job"):
         next(results)
 
     def broken():
-        yield 1, lambda: 0
-        yield 1, lambda: 1
+        yield Job(1, lambda: 0)
+        yield Job(1, lambda: 1)
         raise KeyboardInterrupt
 
-    results = in_order(broken(), workers, 100)
+    results = in_order(broken(), workers, 100, NOBODY)
     assert [next(results), next(results)] == [0, 1]
     with pytest.raises(KeyboardInterrupt):
         next(results)
+
+
+def test_quick_jobs_are_done_at_once_in_this_thread():
+    threads = []
+    jobs = (Job(1, lambda: threads.append(threading.get_ident()), is_quick=True) for _ in range(20))
+    assert list(in_order(jobs, 4, 100, NOBODY)) == [None] * 20
+    assert set(threads) == {threading.get_ident()}

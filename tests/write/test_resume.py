@@ -33,6 +33,10 @@ import json, os, sys
 sys.path.insert(0, os.environ["SUPPORT"])
 from publishing import DESCRIBED, samples
 import mlstac_hf
+if "HELPED" in os.environ:
+    import pytest
+    from helped import Watch
+    Watch(pytest.MonkeyPatch())
 folder, options, count = sys.argv[1], json.loads(sys.argv[2]), int(sys.argv[3])
 def told():
     for index, one in enumerate(samples(count, dtype="uint8")):
@@ -51,28 +55,35 @@ def options(request):
     return LAYOUTS[request.param]
 
 
-def start(folder, options, count):
+def start(folder, options, count, *, helped):
     support = str(Path(__file__).parents[1] / "support")
     root = str(Path(mlstac_hf.__file__).parents[1])
     return subprocess.Popen(
         [sys.executable, "-W", "error", "-c", WRITING, str(folder), json.dumps(options), str(count)],
-        env={**os.environ, "SUPPORT": support, "PYTHONPATH": root},
+        env={**os.environ, "SUPPORT": support, "PYTHONPATH": root} | ({"HELPED": "1"} if helped else {}),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     )
 
 
-@pytest.mark.parametrize("layout", [*LAYOUTS, "geotiff"])
-def test_killed_at_any_moment(tmp_path, layout):
+KILLED = {**dict.fromkeys([*LAYOUTS, "geotiff"], False), **{f"{layout}, helped": True for layout in LAYOUTS}}
+"""Whether processes of its own help, by what is killed."""
+
+
+@pytest.mark.parametrize("case", KILLED)
+def test_killed_at_any_moment(tmp_path, case):
     """Killed, gone on with, killed again; when it is whole in spite of it all, begun anew."""
+    helped, layout = KILLED[case], case.partition(",")[0]
+    if helped and os.name != "posix":
+        pytest.skip("needs processes that share memory")
     if layout in ("container", "geotiff"):
         pytest.importorskip("pyarrow")
     if layout == "geotiff":
         pytest.importorskip("rasterio")
-    options = LAYOUTS.get(layout, {**LAYOUTS["container"], "payload": "geotiff"})
+    options = LAYOUTS.get(layout, {**LAYOUTS["container"], "payload": "geotiff"}) | ({"workers": 2} if helped else {})
     count = 120 if layout == "geotiff" else 400
-    kills, folder = -(-KILLS // (len(LAYOUTS) + 1)), tmp_path / "killed"
-    with start(tmp_path / "whole", options, count) as process:
+    kills, folder = -(-KILLS // len(KILLED)), tmp_path / "killed"
+    with start(tmp_path / "whole", options, count, helped=helped) as process:
         process.stdout.readline()
         begun = time.monotonic()
         _, said = process.communicate()
@@ -84,9 +95,9 @@ def test_killed_at_any_moment(tmp_path, layout):
         if killed == kills:
             break
         if (folder / "main.json").exists():
-            check_whole(folder, expected, options, count)
+            check_whole(folder, expected, options, count, helped=helped)
             shutil.rmtree(folder)
-        with start(folder, options, count) as process:
+        with start(folder, options, count, helped=helped) as process:
             assert process.stdout.readline() in (b"begun\n", b"")
             time.sleep(moments.random() * lasts)
             process.send_signal(signal.SIGKILL)
@@ -96,12 +107,12 @@ def test_killed_at_any_moment(tmp_path, layout):
         if "main.json" in there:  # the last file, so all others are there
             assert expected.items() <= there.items()
     assert killed == kills
-    check_whole(folder, expected, options, count)
+    check_whole(folder, expected, options, count, helped=helped)
 
 
-def check_whole(folder, expected, options, count):
+def check_whole(folder, expected, options, count, *, helped):
     """One more call ends in what an undisturbed write makes, and what it was given."""
-    with start(folder, options, count) as process:
+    with start(folder, options, count, helped=helped) as process:
         _, said = process.communicate()
         assert process.returncode == 0 or b"is there already, whole" in said, said.decode()
     assert tree(folder) == expected

@@ -125,7 +125,8 @@ def test_checksums_are_those_of_the_files(tmp_path, layout):
 
 def test_containers_are_laid_out_as_upstream_reads_them(tmp_path):
     pq = pytest.importorskip("pyarrow.parquet")
-    one = len(mlstac_hf._write._encode.encode(mlstac_hf._write._sample.check(sample(0), 0), "x", PONDS.task))
+    parts = mlstac_hf._write._encode.encode(mlstac_hf._write._sample.check(sample(0), 0), "x", PONDS.task)
+    one = sum(map(len, parts))
     collection = mlstac_hf.write(samples(7), tmp_path, PONDS, layout="container", shard_nbytes=3 * one + 60)
     table = pq.read_table(tmp_path / "train/metadata.parquet").to_pylist()
     assert [row["datapoint_id"] for row in table] == [f"tile-{index:03d}" for index in range(7)]
