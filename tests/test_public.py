@@ -35,6 +35,7 @@ def test_public_names_are_pinned():
         "DownloadResult",
         "Finding",
         "InvalidCollectionError",
+        "JaxBatches",
         "LinkRefusedError",
         "MLSTACError",
         "Metadata",
@@ -63,6 +64,8 @@ def test_public_names_are_pinned():
         "register",
         "register_decoder",
         "resplit",
+        "to_jax",
+        "to_tf",
         "validate",
         "write",
     ]

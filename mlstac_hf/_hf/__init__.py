@@ -71,8 +71,9 @@ def load_dataset(
             `hf://datasets/user/repo[@revision]` on the Hub, any fsspec URL, or an open Collection.
         split: such as `"train"`, `"train[:10%]"`, `"train+validation"`, `"all"`, a list of these, or a
             `datasets.ReadInstruction`. Default: every split, as a DatasetDict.
-        streaming: yield rows as they are read and cache nothing. Features then come from all headers where
-            the samples lie on this disk, and from the first sample elsewhere.
+        streaming: yield rows as they are read, ahead of you, and cache nothing. Features then come from all headers
+            where the samples lie on this disk, and elsewhere from the first sample, with the axes free that
+            `mlhf:schema` in `main.json` leaves free.
         columns: tensor and metadata columns to keep, in this order. Default: all.
         bands: bands of `input`, in the order wanted.
         target: planes of a raster that are the target.

@@ -192,7 +192,7 @@ class CountedRows(Sequence[Row]):
 
 
 def _read_header(
-    store: Store, file: str, claimed: int | None = None, guess: int = _FIRST_FETCH
+    store: Store, file: str, claimed: int | None = None, guess: int | None = None
 ) -> tuple[Entry | None, list[Row]]:
     """What a container holds. Little is read beyond its header.
 
@@ -200,14 +200,14 @@ def _read_header(
         store: where it is.
         file: its path.
         claimed: its size, if that is taken for true as long as the header agrees; else the store is asked.
-        guess: bytes that are likely to hold the header.
+        guess: bytes that are likely to hold the header; default 64 KiB.
     """
     try:
         entry = None if claimed is not None else store.stat(file)
         nbytes = claimed if entry is None else entry.nbytes
         if nbytes is None:
             raise StoreError(f"{store.url.rstrip('/')}/{file}: the server does not say how large it is")
-        first = store.read_range(file, 0, min(guess, nbytes))
+        first = store.read_range(file, 0, min(guess or _FIRST_FETCH, nbytes))
         end = CONTAINER_PREFIX + container_header_length(first, nbytes)
         if end > len(first):
             first += store.read_range(file, len(first), end)

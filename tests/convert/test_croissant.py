@@ -348,8 +348,9 @@ class TestSamples:
 
 
 class TestElsewhere:
-    def test_containers_on_the_web_are_not_fetched(self, tmp_path):
+    def test_containers_on_the_web_are_not_fetched(self, tmp_path, monkeypatch):
         pytest.importorskip("rasterio")
+        monkeypatch.setattr("mlstac_hf._reading._container_headers._FIRST_FETCH", 256)  # these are small
         make_containers(tmp_path / "c", places=True, counts={"train": (4, 3)})
         with_server = serve_folder(tmp_path)
         try:

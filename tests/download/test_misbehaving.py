@@ -112,7 +112,7 @@ def test_a_file_that_changes_between_calls_is_told(tmp_path, made):
     with MisbehavingServer(tmp_path) as server:
         address = f"{server.url}/made/main.json"
         last = max(path for path in (made / "train").iterdir() if path.suffix in (".mlstac", ".safetensors"))
-        server.add(Answers(500), f"/made/train/{last.name}", after(2), "GET")
+        server.add(Answers(500), f"/made/train/{last.name}", after(1), "GET")
         server.add(Answers(500), "/made/train/000000A.safetensors", method="GET")
         with pytest.raises(StoreError):
             download(address, tmp_path / "out")

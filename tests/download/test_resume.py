@@ -31,6 +31,8 @@ DOWNLOADING = """
 import sys
 import mlstac_hf
 from mlstac_hf._download import _fetch
+from mlstac_hf._reading import _container_headers
+_container_headers._FIRST_FETCH = 10
 _fetch.PART = int(sys.argv[4])
 print("begun", flush=True)
 mlstac_hf.download(sys.argv[1], sys.argv[2], limit=int(sys.argv[3]) or None)

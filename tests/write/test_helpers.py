@@ -276,7 +276,7 @@ def test_ctrl_c_is_for_the_caller(tmp_path):
         helper = int(process.stdout.readline())
         assert os.getpgid(helper) != os.getpgid(process.pid)
         until = time.monotonic() + WAIT_S
-        while len(os.listdir(tmp_path / "out/train")) < 30:
+        while len(list((tmp_path / "out").glob("train/*"))) < 30:
             assert time.monotonic() < until
         process.send_signal(signal.SIGINT)
         said, errors = process.communicate(timeout=WAIT_S)
