@@ -20,6 +20,7 @@ def run(script, *arguments):
 
 with tempfile.TemporaryDirectory(prefix="mlstac-hf-benchmark-") as folder:
     run("read.py", folder)
+    run("feeds.py", folder)
     run("convert.py", folder, "convert")
 with tempfile.TemporaryDirectory(prefix="mlstac-hf-benchmark-") as folder:
     run("write.py", folder, "write")
