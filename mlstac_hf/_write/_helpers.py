@@ -27,9 +27,9 @@ from mlstac_hf._write._shared import IS_CHEAP, Shared, Space
 
 _log = logging.getLogger(__name__)
 
-WORTH = 16_000_000
+WORTH = 4_000_000
 """Bytes that are put before helpers are thought of: for less, starting one takes longer than it saves."""
-_AHEAD = 3
+_AHEAD = 8
 """Orders that a helper has, so that the next one is there when it ends one."""
 _ROOT = os.path.abspath(f"{__file__}/../../..")
 _BOOT = """

@@ -5,6 +5,7 @@ Owns: how many are under way, and who does which. Leaves to others: what a job d
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -14,8 +15,10 @@ from typing import Generic, TypeVar
 from mlstac_hf._write._helpers import Helpers, Order, Put
 
 Result = TypeVar("Result")
-_EACH = 4
+_EACH = 8
 """Jobs under way a worker, at most."""
+_TALK_S = 0.002
+"""Between two talks with helpers, which cost about as much as a small job."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +105,7 @@ def in_order(
         helpers: who do jobs with an order; threads do the others.
     """
     pending: deque[_Task[Result]] = deque()
-    held, failure = 0, None
+    held, failure, talked = 0, None, 0.0
     with ThreadPoolExecutor(max(1, workers - 1), thread_name_prefix="mlstac-write") as pool:
         while failure is None:
             try:
@@ -114,7 +117,9 @@ def in_order(
                 break
             pending.append(_Task(job, helpers, pool if workers > 1 else None))
             held += job.nbytes
-            _hand_out(pending, helpers)
+            if time.monotonic() - talked > _TALK_S:
+                _hand_out(pending, helpers)
+                talked = time.monotonic()
             while pending and (held > max_nbytes or len(pending) > _EACH * workers or pending[0].is_done):
                 held -= pending[0].nbytes
                 yield _first(pending, helpers)
@@ -135,6 +140,8 @@ def _hand_out(pending: deque[_Task[Result]], helpers: Helpers) -> None:
 
 def _first(pending: deque[_Task[Result]], helpers: Helpers) -> Result:
     """The result of the first."""
+    if not pending[0].is_done:
+        _hand_out(pending, helpers)
     while not pending[0].is_done and any(task.do() for task in reversed(pending)):
         helpers.more()  # since this thread is needed for something else
         _hand_out(pending, helpers)
