@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 from http import HTTPStatus
-from typing import Any
 from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
 import urllib3
@@ -29,10 +28,9 @@ from mlstac_hf._stores._http_checks import (
 )
 from mlstac_hf._stores._http_client import Answer, HttpClient
 from mlstac_hf._stores._links import hub_resolve
+from mlstac_hf._stores._pins import Pins
 from mlstac_hf._stores._store import Entry, check_relative
 
-MAX_VERSIONS = 1 << 15
-"""Files whose version is kept in mind; of more, the first."""
 _NO_HEAD = (HTTPStatus.METHOD_NOT_ALLOWED, HTTPStatus.NOT_IMPLEMENTED)
 
 Check = Callable[..., None]
@@ -73,13 +71,10 @@ class HttpStore:
             headers |= urllib3.make_headers(basic_auth=login)
         self._client = client or HttpClient(self._url, headers, trust_redirects=trust_links)
         self._check = check
-        self._versions: dict[str, Version] = {}
+        self._pins = Pins()
 
     def __repr__(self) -> str:
         return f"HttpStore({self.url!r})"
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_versions": dict(self._versions)}
 
     @property
     def url(self) -> str:
@@ -120,7 +115,7 @@ class HttpStore:
         version = self._client.ask("HEAD", self._full(path), partial(self._headers_of, path))
         if version is None:  # the server knows no HEAD, or answers with a web page: one byte, and what comes with it
             version = self._fetch(path, range(1))[1]
-        self._settle(path, version)
+        self._pins.settle(path, version)
         nbytes = "" if version.nbytes is None else version.nbytes
         return Entry(name=path.rpartition("/")[2], nbytes=version.nbytes, version=f"{nbytes}-{version.label}")
 
@@ -133,12 +128,7 @@ class HttpStore:
     def _get(self, path: str, asked: range | None = None) -> tuple[bytes, Version]:
         """The bytes asked for, of the version that every other read is of."""
         data, version = self._fetch(path, asked)
-        first = self._settle(path, version)
-        change = first.change(version)
-        if change:
-            raise StoreError(
-                f"{self.url}{path} changed on the server while it was read ({change}); open the collection again."
-            )
+        self._pins.check(path, version, f"{self.url}{path}")
         return data, version
 
     def _fetch(self, path: str, asked: range | None) -> tuple[bytes, Version]:
@@ -148,15 +138,6 @@ class HttpStore:
 
     def _full(self, path: str) -> str:
         return self.url + quote(check_relative(path))
-
-    def _settle(self, path: str, version: Version) -> Version:
-        """The version of a file that is read: the first that was seen."""
-        first = self._versions.get(path)
-        if first is None:
-            return self._versions.setdefault(path, version) if len(self._versions) < MAX_VERSIONS else version
-        if first.nbytes is None or not first.host:
-            self._versions[path] = first = first.completed(version)
-        return first
 
     def _body_of(self, path: str, asked: range | None, answer: Answer) -> tuple[bytes, Version]:
         ranged = (HTTPStatus.PARTIAL_CONTENT, HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE) if asked else ()

@@ -49,7 +49,7 @@ from misbehaving import (
 from reads import ended, equal, read_at_random
 
 from mlstac_hf import CollectionWarning, LinkRefusedError, MLSTACError, StoreError, load
-from mlstac_hf._stores import HttpStore, _http, _http_checks, _http_client
+from mlstac_hf._stores import HttpStore, _http_checks, _http_client, _pins
 
 IN_AN_HOUR = formatdate(time.time() + 3600, usegmt=True)
 
@@ -609,11 +609,11 @@ def test_a_size_that_was_not_known_at_first_is_learnt(server, store):
 
 
 def test_no_more_versions_are_kept_than_there_is_room_for(server, store, tmp_path, monkeypatch):
-    monkeypatch.setattr(_http, "MAX_VERSIONS", 1)
+    monkeypatch.setattr(_pins, "MAX_VERSIONS", 1)
     (tmp_path / "second").write_bytes(DATA)
     assert part(store)
     assert store.read("second") == DATA
-    assert list(store._versions) == [NAME]
+    assert list(store._pins._versions) == [NAME]
     server.add(Changed(OTHER))
     assert store.read("second") == OTHER
     with pytest.raises(StoreError, match="changed on the server"):
