@@ -18,6 +18,7 @@ from mlstac_hf._frameworks import FRAMEWORKS
 from mlstac_hf._frameworks import framework as framework_named
 from mlstac_hf._positions import resolve
 from mlstac_hf._reading import (
+    AHEAD_NBYTES,
     Address,
     Batch,
     BBox,
@@ -37,7 +38,7 @@ from mlstac_hf._reading import (
     check_on_error,
     input_planes,
     open_collection,
-    read_batch,
+    read_ahead,
     samples_ahead,
     select,
     streaming,
@@ -283,7 +284,7 @@ class Split:
         """Samples of the source, together; bad ones as `on_error` says."""
         skipped: list[str] = []
         on_bad = None if self._on_error == "raise" else lambda _, error: skipped.append(str(error))
-        batch = read_batch(self._source, where, self._columns, on_bad)
+        (batch,) = read_ahead(self._source, [where], self._columns, start_nbytes=AHEAD_NBYTES, on_bad=on_bad)
         if skipped:
             warn_skipped(skipped)
         if batch.indices:

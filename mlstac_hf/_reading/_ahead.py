@@ -33,7 +33,7 @@ AHEAD_NBYTES = 128 << 20
 """Of samples that are fetched or being fetched, and not delivered yet."""
 CONNECTIONS = 32
 """Requests at a time to a store that is not this disk."""
-_START_NBYTES = 4 << 20
+START_NBYTES = 4 << 20
 _UNKNOWN_NBYTES = 1 << 20  # of a sample that nobody knows the size of, before one was seen
 _LEAST_NBYTES = 1 << 10  # of any sample: its head, and what is noted here
 _PORTIONS = 4  # of what may be ahead: one is planned at a time, and those near one another in it are merged
@@ -47,6 +47,7 @@ def read_ahead(
     columns: Sequence[str] | None = None,
     *,
     max_nbytes: int = AHEAD_NBYTES,
+    start_nbytes: int = START_NBYTES,
     connections: int | None = None,
     on_bad: OnBad | None = None,
 ) -> Iterator[Batch]:
@@ -57,6 +58,7 @@ def read_ahead(
         batches: indices of each batch, in any order, repeats allowed; asked for ahead of what is yielded.
         columns: see `Source.read`.
         max_nbytes: of samples ahead, in memory or on their way; one sample may be more.
+        start_nbytes: as much is fetched before anything was delivered.
         connections: requests at a time. Default: 32, and none ahead where the samples lie on this disk.
         on_bad: told the index and error of each sample that cannot be read, which is then left out; without it the
             error is raised at the turn of that sample's batch.
@@ -82,7 +84,7 @@ def read_ahead(
 
     rows: list[tuple[int, Sample]] = []
     taken = 0
-    for index, sample in _judged(source, _ahead(source, each(), columns, max_nbytes, limit), on_bad):
+    for index, sample in _judged(source, _ahead(source, each(), columns, (start_nbytes, max_nbytes), limit), on_bad):
         while not sizes[0]:
             sizes.popleft()
             yield stacked([])
@@ -107,7 +109,11 @@ def samples_ahead(
 ) -> Iterator[tuple[int, Sample]]:
     """As `read_ahead`, one sample after another, each with its index."""
     limit = _connections(source, connections)
-    found = _ahead(source, indices, columns, max_nbytes, limit) if limit else _one_by_one(source, indices, columns)
+    found = (
+        _ahead(source, indices, columns, (START_NBYTES, max_nbytes), limit)
+        if limit
+        else _one_by_one(source, indices, columns)
+    )
     for index, sample in _judged(source, found, on_bad):
         if sample is not None:
             yield index, sample
@@ -161,9 +167,9 @@ def _judged(
 
 
 def _ahead(
-    source: Source, indices: Iterable[int], columns: Sequence[str] | None, max_nbytes: int, connections: int
+    source: Source, indices: Iterable[int], columns: Sequence[str] | None, bounds: tuple[int, int], connections: int
 ) -> Generator[tuple[int, Sample | Exception]]:
-    crew = _Crew(source, indices, columns, max_nbytes, connections)
+    crew = _Crew(source, indices, columns, bounds, connections)
     try:
         while crew.fill():
             yield crew.take()
@@ -189,9 +195,15 @@ class _Crew:
     """Threads that read ahead, and what they have read. All but `_work` is called by the consumer's thread."""
 
     def __init__(
-        self, source: Source, indices: Iterable[int], columns: Sequence[str] | None, max_nbytes: int, connections: int
+        self,
+        source: Source,
+        indices: Iterable[int],
+        columns: Sequence[str] | None,
+        bounds: tuple[int, int],
+        connections: int,
     ) -> None:
-        self._source, self._columns, self._most = source, columns, max_nbytes
+        self._source, self._columns = source, columns
+        self._least, self._most = bounds
         self._indices = iter(indices)
         self._is_all = False
         self._failure: Exception | None = None
@@ -208,7 +220,7 @@ class _Crew:
         if self._process != os.getpid():
             raise RuntimeError("samples are read ahead in one process: begin to iterate after a fork, not before")
         while not self._is_all:
-            allowed = min(self._most, _START_NBYTES + 2 * self._delivered)
+            allowed = min(self._most, self._least + 2 * self._delivered)
             portion = max(1, allowed // _PORTIONS)
             if self._turns and allowed - self._held < portion:
                 break
