@@ -36,6 +36,24 @@ def test_what_is_taken_stays_until_it_is_let_go(steps):
         shared.close()
 
 
+@given(st.lists(st.integers(1, 512), max_size=80))
+def test_there_is_always_room_for_what_is_taken_together(sizes):
+    """As containers do: what is in use never exceeds what was said."""
+    shared, taken, used = Shared(SIZE, 2048), deque(), 0
+    aligned = [64 * -(-nbytes // 64) for nbytes in sizes]
+    try:
+        for nbytes in aligned:
+            while used + nbytes > 2048:
+                space = taken.popleft()
+                used -= len(space.view)
+                shared.let_go(space)
+            taken.append(shared.take([bytes(nbytes)], nbytes))
+            assert taken[-1] is not None
+            used += nbytes
+    finally:
+        shared.close()
+
+
 def test_what_was_let_go_is_taken_again_first():
     shared = Shared(SIZE)
     first, second, third = (shared.take([b"x"], 1) for _ in range(3))
