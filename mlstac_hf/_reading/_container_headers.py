@@ -24,7 +24,7 @@ from mlstac_hf._reading._view import View
 from mlstac_hf._stores import Entry, Store
 
 _CONNECTIONS = 16
-_FIRST_FETCH = 64 << 10
+_FIRST_FETCH = 4 << 10
 _ROW_NBYTES = 48  # of a header: quotes, brackets, two numbers, a comma and spaces; the id comes on top
 _MOST_FETCHED = 16 << 20  # of a header, on the word of a table
 
