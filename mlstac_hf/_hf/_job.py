@@ -70,7 +70,7 @@ def tables(job: Job, rows: list[tuple[int, int]], max_nbytes: int = TABLE_NBYTES
     """
     tensors = [name for name in job.schema.columns if name in job.features]
     # all, and whatever more a sample has: fetched in one piece, and found out
-    columns = None if job.of_one and set(tensors) == {*job.schema.taken} else tensors
+    columns = None if job.of_one and tensors and set(tensors) == {*job.schema.taken} else tensors
     skipped: list[str] = []
 
     def on_bad(_: int, error: MLSTACError) -> None:
@@ -92,7 +92,7 @@ def tables(job: Job, rows: list[tuple[int, int]], max_nbytes: int = TABLE_NBYTES
         for (start, stop), batch in zip(runs, found, strict=True):
             faults = misfits(batch, job.source, job.schema, job.features)
             if job.of_one:
-                faults |= strangers(batch, job.source, job.schema, job.features)
+                faults |= strangers(batch, job.source, job.schema)
             if faults and not job.skip:
                 raise faults[min(faults, key=batch.indices.index)]
             skipped += map(str, faults.values())

@@ -39,16 +39,11 @@ def misfits(batch: Batch, source: Source, schema: Schema, features: datasets.Fea
     return found
 
 
-def strangers(batch: Batch, source: Source, schema: Schema, features: datasets.Features) -> dict[int, SampleError]:
-    """Samples of a batch that have what a schema of one sample does not know, by index.
-
-    Tensors are told where all were read, the publisher's keys where all are columns.
-    """
+def strangers(batch: Batch, source: Source, schema: Schema) -> dict[int, SampleError]:
+    """Samples of a batch with tensors or texts that a schema of one sample does not know, by index."""
     found: dict[int, SampleError] = {}
-    has_all_keys = all(name in features for name in schema.metadata_columns())
-    for position, (index, head) in enumerate(zip(batch.indices, batch.heads, strict=True)):
+    for position, index in enumerate(batch.indices):
         more = [n for n, column in batch.columns.items() if n not in schema.columns and column[position] is not None]
-        more += [key for key in source.keys(head) if key not in schema.keys] if has_all_keys else []
         if more:
             found[index] = SchemaMismatchError(
                 f"{source.place(index)}: has {', '.join(map(repr, more))}, which the first sample has not. Choose "

@@ -24,7 +24,7 @@ from mlstac_hf._reading._view import View
 from mlstac_hf._stores import Entry, Store
 
 _CONNECTIONS = 16
-_FIRST_FETCH = 64 << 10
+_FIRST_FETCH = 4 << 10
 _ROW_NBYTES = 48  # of a header: quotes, brackets, two numbers, a comma and spaces; the id comes on top
 _MOST_FETCHED = 16 << 20  # of a header, on the word of a table
 
@@ -200,7 +200,7 @@ def _read_header(
         store: where it is.
         file: its path.
         claimed: its size, if that is taken for true as long as the header agrees; else the store is asked.
-        guess: bytes that are likely to hold the header; default 64 KiB.
+        guess: bytes that are likely to hold the header; default 4 KiB.
     """
     try:
         entry = None if claimed is not None else store.stat(file)

@@ -36,7 +36,9 @@ def test_a_stream_is_the_same_and_keeps_no_sample(hub, repository, collection, c
     assert [row["id"] for row in stream] == [f"000000{n}" for n in range(1, 6)]
     kept = collection.folder.parent / "hf" / "hub" / "datasets--user--demo" / "snapshots"
     assert {file.name for file in kept.rglob("*") if not file.is_dir()} == {"main.json"}
-    assert [request for request in hub.requests if request.method == "HEAD"] == []
+    asked = [request.path.rpartition("/")[2] for request in hub.requests if request.method == "HEAD"]
+    assert asked == ["0000001.safetensors"]  # whether samples lie there; no folder is listed, no other file asked about
+    assert not hub.asked(".*/tree/.*")
 
 
 def test_a_push_builds_anew_only_what_changed(hub, repository, cache):
