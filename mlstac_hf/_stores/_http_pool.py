@@ -101,8 +101,10 @@ class Response(http.client.HTTPResponse):
         try:
             data = super().read(amt)
         except (http.client.HTTPException, OSError, ValueError, OverflowError) as error:
+            self.kept = None
             raise _broken(error) from None
         if self.length and not data:
+            self.kept = None
             raise ProtocolError(f"the connection was closed, {self.length} bytes before the end")
         return data
 
