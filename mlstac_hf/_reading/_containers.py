@@ -94,7 +94,7 @@ class ContainerFolder:
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         for name, decoder in state.pop("added").items():
-            register_decoder(name, *decoder)
+            register_decoder(name, decoder.matches, decoder.open)
         self.__dict__.update(state)
 
     @property

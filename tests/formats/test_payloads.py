@@ -209,4 +209,4 @@ def test_a_split_takes_added_decoders_to_a_spawned_process(tmp_path):
     (tmp_path / "main.json").write_text(json.dumps({"id": "own", "ml_catalog": splits}))
     found = mlstac_hf.load(tmp_path, "numpy")
     with multiprocessing.get_context("spawn").Pool(1) as pool:
-        assert pool.apply(last_value, (found,)) == 9
+        assert pool.apply_async(last_value, (found,)).get(timeout=120) == 9  # a split that cannot be read there hangs
