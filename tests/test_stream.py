@@ -146,6 +146,8 @@ def test_every_sample_is_that_of_load(tmp_path, request, kind, where):
 
 
 def test_a_selection_is_streamed(tmp_path, server):
+    pytest.importorskip("rasterio")
+    pytest.importorskip("cql2")
     made = make_containers(tmp_path / "made", counts={"train": (3, 4, 2)})
     split = stream(f"{server.url}/made/main.json", filter="label_type = 'high'", bands=[1])
     expected = [raster[1:2] for number, raster in enumerate(made.rasters["train"]) if number % 2]
@@ -202,6 +204,7 @@ def test_a_table_that_miscounts_a_container_spoils_no_other_sample(tmp_path, row
 
 
 def test_a_size_that_main_json_claims_wrongly_is_asked_about(tmp_path):
+    pytest.importorskip("pyarrow")
     made = make_containers(tmp_path, counts={"train": (5,)}, plain=True)
     made.document["ml_catalog"]["train"]["data_checksum"] = [2000]
     (tmp_path / "main.json").write_text(json.dumps(made.document))
@@ -212,6 +215,7 @@ def test_a_size_that_main_json_claims_wrongly_is_asked_about(tmp_path):
 
 @pytest.mark.parametrize("sizes", [True, False])
 def test_a_container_with_a_broken_header_fails_at_the_turn_of_its_samples(tmp_path, sizes):
+    pytest.importorskip("pyarrow")
     made = make_containers(tmp_path, counts={"train": (3, 2)}, plain=True)
     (tmp_path / "train" / "train_1.mlstac").write_bytes(b"#y" + bytes(100))
     if not sizes:
@@ -227,6 +231,7 @@ def test_a_container_with_a_broken_header_fails_at_the_turn_of_its_samples(tmp_p
 
 
 def test_a_table_that_names_no_containers_or_not_all_is_no_reason_not_to_open_them(tmp_path):
+    pytest.importorskip("pyarrow")
     made = make_containers(tmp_path, counts={"train": (3, 2)}, plain=True, rename={"url": "somewhere"})
     with MisbehavingServer(tmp_path) as server:
         split = stream(f"{server.url}/main.json")
@@ -234,6 +239,7 @@ def test_a_table_that_names_no_containers_or_not_all_is_no_reason_not_to_open_th
 
 
 def test_a_stream_knows_when_its_containers_change(tmp_path):
+    pytest.importorskip("pyarrow")
     make_containers(tmp_path, counts={"train": (3, 2)}, plain=True)
     with MisbehavingServer(tmp_path) as server:
         opened = [open_split(streaming(open_collection(f"{server.url}/main.json")), "train") for _ in range(2)]
@@ -249,6 +255,8 @@ def test_a_stream_knows_when_its_containers_change(tmp_path):
 
 
 def test_how_much_will_come_is_said_before_it_does(tmp_path, monkeypatch, caplog):
+    pytest.importorskip("rasterio")
+    pytest.importorskip("pyarrow")
     make_containers(tmp_path, counts={"train": (3, 2)})
     monkeypatch.setattr("mlstac_hf._reading._size.LARGE", 100)
     with MisbehavingServer(tmp_path) as server:

@@ -69,10 +69,13 @@ class _Watched(io.RawIOBase):
 
 
 class _Headers(dict[str, str]):
-    """Texts by name, in any case: a hundred times as fast to ask as those of http.client."""
+    """Texts by name, in any case, quicker to ask than those of http.client; several of one name joined with commas."""
 
     def __init__(self, message: http.client.HTTPMessage) -> None:
-        super().__init__((name.lower(), text) for name, text in reversed(message.items()))
+        super().__init__()
+        for name, text in message.items():
+            known = self.get(name)
+            self[name.lower()] = text if known is None else f"{known}, {text}"
 
     def get(self, key: str, default: Any = None) -> Any:
         return super().get(key.lower(), default)

@@ -10,6 +10,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import pytest
+
+for package in ("datasets", "rasterio", "shapely"):  # samples in every layout there is
+    pytest.importorskip(package)
+
 from containers import make_containers
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
