@@ -15,7 +15,7 @@ from typing import Generic, TypeVar
 from mlstac_hf._write._helpers import Helpers, Order, Put
 
 Result = TypeVar("Result")
-_EACH = 8
+_EACH = 4
 """Jobs under way a worker, at most."""
 _TALK_S = 0.002
 """Between two talks with helpers, which cost about as much as a small job."""
