@@ -51,7 +51,7 @@ def test_over_http_it_is_the_same(made, server):
     found = load(f"{server.url}/made")
     np.testing.assert_array_equal(found[:]["input"], np.stack(made.rasters["train"]))
     payloads = [path for command, path, _ in server.requests if command == "GET" and path.endswith(".mlstac")]
-    assert len(payloads) == 2 + 5  # each header, each datapoint: once
+    assert len(payloads) == 2 + 2  # each header, and the datapoints of each container at once
 
 
 def test_planes_are_the_target_by_index_by_name_or_as_declared(made):
