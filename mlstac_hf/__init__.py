@@ -21,12 +21,13 @@ from mlstac_hf._errors import (
 from mlstac_hf._feeds import JaxBatches, to_jax, to_tf
 from mlstac_hf._formats import Payload, TensorForm, register_decoder
 from mlstac_hf._hf import load_dataset, register
-from mlstac_hf._load import Metadata, Split, load
+from mlstac_hf._load import load
 from mlstac_hf._push._push import push
 from mlstac_hf._push._result import PushedFile, PushResult
 from mlstac_hf._reading import open_collection
 from mlstac_hf._resplit import resplit
 from mlstac_hf._spec import Annotations, Band, Catalog, Collection, bands_of
+from mlstac_hf._split import Metadata, Split
 from mlstac_hf._validate import Finding, Report, validate
 from mlstac_hf._version import __version__
 from mlstac_hf._write import Sample, write

@@ -9,10 +9,11 @@ from __future__ import annotations
 import hashlib
 from typing import Any
 
-from mlstac_hf._load import LoadArguments, Split, load
+from mlstac_hf._load import LoadArguments, load
 from mlstac_hf._order import Identity
 from mlstac_hf._reading import Address, Selection, SelectionArguments, Source, check_names, origin_of
 from mlstac_hf._spec import Collection
+from mlstac_hf._split import Split
 
 
 def identity_of(collection: Collection, source: Source, selection: Selection) -> Identity:

@@ -12,10 +12,10 @@ from typing import Any
 
 from mlstac_hf._errors import CollectionNotFoundError, warn_skipped
 from mlstac_hf._identity import opened, typical_nbytes
-from mlstac_hf._load import LoadArguments, Split
+from mlstac_hf._load import LoadArguments
 from mlstac_hf._order import Course, Epoch, Shuffle, Uneven, shuffling_of
-from mlstac_hf._reading import Address, SampleHead
-from mlstac_hf._reading._ahead import read_ahead
+from mlstac_hf._reading import Address, SampleHead, read_ahead
+from mlstac_hf._split import Split
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -17,11 +17,11 @@ import numpy as np
 
 from mlstac_hf._errors import BAD_SAMPLE
 from mlstac_hf._formats import Array
-from mlstac_hf._load import Split
 from mlstac_hf._pictures._colours import FAINT, GREY, class_colours
 from mlstac_hf._pictures._page import POINT, Page, one_line, plain_style
 from mlstac_hf._pictures._targets import Target, labels_of, target_of
 from mlstac_hf._pictures._tones import Stretch, Tones
+from mlstac_hf._split import Split
 
 PAIRS, SINGLES = 4, 6
 """Cells a row, with a target beside the input and without."""

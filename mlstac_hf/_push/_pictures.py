@@ -16,7 +16,6 @@ from tqdm.auto import tqdm
 
 from mlstac_hf._conditions._wgs84 import unknown
 from mlstac_hf._errors import BAD_SAMPLE
-from mlstac_hf._load import Split
 from mlstac_hf._pictures import contact_sheet, draw_classes, draw_map
 from mlstac_hf._pictures._sheet import spread
 from mlstac_hf._push._planned import PlannedFile
@@ -24,6 +23,7 @@ from mlstac_hf._push._survey import SplitSurvey
 from mlstac_hf._reading import Source
 from mlstac_hf._reading._index import known_by
 from mlstac_hf._spec import Collection, find_task
+from mlstac_hf._split import Split
 from mlstac_hf._version import __version__
 
 SHEET, MAP, CLASSES = "assets/samples.png", "assets/map.png", "assets/classes.png"

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import io
-import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from itertools import accumulate
 from typing import Any
 
 from mlstac_hf._errors import MissingExtraError
-from mlstac_hf._formats import CONTAINER_PREFIX, Array
+from mlstac_hf._formats import CONTAINER_PREFIX, Array, container_header
 from mlstac_hf._formats._saving import views_of
 from mlstac_hf._reading._metadata_table import FOOTPRINT, PLUMBING
 from mlstac_hf._spec import Catalog, DataFile, address_in, format_datetime, parse_datetime
@@ -157,26 +157,23 @@ class ContainerFiles:
         """Put what waits, in a thread, while samples of the next container come in."""
         self.rest()
         plan, waiting = self._plan, self._waiting
-        places, begin = {}, 0
-        for done in waiting:
-            places[done.id] = [begin, done.nbytes]
-            begin += done.nbytes
-        header = json.dumps(places).encode()  # to the letter: upstream dumps it again to learn its length
+        head = container_header({done.id: done.nbytes for done in waiting})
+        begins = list(accumulate((done.nbytes for done in waiting), initial=0))
         file = f"{plan.split}_{len(self._files):04d}.mlstac"
         rows = [
             {
                 "datapoint_id": done.id,
-                "begin": places[done.id][0],
+                "begin": begin,
                 "length": done.nbytes,
-                "metadata_length": len(header),
+                "metadata_length": len(head) - CONTAINER_PREFIX,
                 "url": address_in(plan.url, f"{plan.split}/{file}"),
                 "split": plan.split,
                 **done.row,
             }
-            for done in waiting
+            for done, begin in zip(waiting, begins[:-1], strict=True)
         ]
-        head = b"#y" + len(header).to_bytes(CONTAINER_PREFIX - 2, "little") + header
-        entry = {"file": file, "nbytes": len(head) + begin, "rows": rows, "facts": [done.facts for done in waiting]}
+        facts = [done.facts for done in waiting]
+        entry = {"file": file, "nbytes": len(head) + begins[-1], "rows": rows, "facts": facts}
         payloads = [done.payload for done in waiting]
         self._waiting, self._nbytes = [], 0
         self._under_way = put_under_way(plan.store, self._helpers, f"{plan.split}/{file}", head, payloads)

@@ -37,7 +37,7 @@ def items_of(samples: Any) -> Iterator[Any]:
             f"expected samples to be an iterable of samples, got a {type(samples).__name__}. To copy a collection, "
             "pass mlstac_hf.load(address)"
         )
-    if _is_of(samples, "mlstac_hf._load", "Split"):
+    if _is_of(samples, "mlstac_hf._split", "Split"):
         return iter(samples.stored())
     if _is_of(samples, "datasets", "Dataset") or _is_of(samples, "datasets", "IterableDataset"):
         return rows_of(samples)
@@ -58,7 +58,7 @@ def described(samples: Any, collection: Collection) -> Collection:
         samples: as the caller gave them.
         collection: likewise.
     """
-    is_split = _is_of(samples, "mlstac_hf._load", "Split")
+    is_split = _is_of(samples, "mlstac_hf._split", "Split")
     is_same = is_split and collection.bands == samples.collection.bands
     return of_planes(collection, samples.planes()) if is_same else collection
 
