@@ -82,16 +82,30 @@ def views_of(data: bytes | memoryview, tensors: Mapping[str, Array]) -> dict[str
     """The tensors of a file as it was saved, as views of its bytes.
 
     Args:
-        data: what `safetensors_parts` made of these tensors; they lie at its end.
+        data: what `safetensors_parts` made of these tensors.
         tensors: by name; only their dtypes and shapes are looked at.
     """
-    start = len(data) - sum(array.nbytes for array in tensors.values())
     views = {}
-    for name, array in _ordered(tensors):
+    for name, start in starts_of(0, len(data), tensors).items():
+        array = tensors[name]
         flat = np.frombuffer(data, array.dtype.newbyteorder("<"), array.size, start)
         views[name] = flat.reshape(array.shape)
-        start += array.nbytes
     return views
+
+
+def starts_of(begin: int, nbytes: int, tensors: Mapping[str, Array]) -> dict[str, int]:
+    """Where each tensor begins.
+
+    Args:
+        begin: of the file, in what it lies in.
+        nbytes: of the file, at whose end its tensors lie.
+        tensors: by name; only their dtypes and shapes are looked at.
+    """
+    start, starts = begin + nbytes - sum(array.nbytes for array in tensors.values()), {}
+    for name, array in _ordered(tensors):
+        starts[name] = start
+        start += array.nbytes
+    return starts
 
 
 def _ordered(tensors: Mapping[str, Array]) -> list[tuple[str, Array]]:

@@ -14,16 +14,17 @@ from itertools import accumulate
 from typing import Any
 
 from mlstac_hf._errors import MissingExtraError
-from mlstac_hf._formats import CONTAINER_PREFIX, Array, container_header
-from mlstac_hf._formats._saving import views_of
+from mlstac_hf._formats import CONTAINER_PREFIX, container_header
+from mlstac_hf._formats._saving import starts_of, views_of
 from mlstac_hf._reading._metadata_table import FOOTPRINT, PLUMBING
 from mlstac_hf._spec import Catalog, DataFile, address_in, format_datetime, parse_datetime
 from mlstac_hf._write._destination import remove_strays
 from mlstac_hf._write._encode import encode
 from mlstac_hf._write._extent import footprints
 from mlstac_hf._write._facts import Totals, facts_of
-from mlstac_hf._write._helpers import Helpers
+from mlstac_hf._write._helpers import Helpers, Order, Put
 from mlstac_hf._write._journal import Journal
+from mlstac_hf._write._measure import Facts
 from mlstac_hf._write._pipeline import Job
 from mlstac_hf._write._plan import Done, Outcome, Plan
 from mlstac_hf._write._raster_payload import encode_raster, stack
@@ -110,7 +111,16 @@ class ContainerFiles:
         self._helpers.count(nbytes)
         payload = self._helpers.take(parts, nbytes) or b"".join(parts)
         views = views_of(payload.view if isinstance(payload, Space) else payload, sample.tensors)
-        return Job(nbytes, lambda: self._done(sample, name, views, payload, nbytes), is_quick=True)
+        survey = self._plan.survey
+
+        def done(put: Put | None = None) -> Done:
+            measured = put.measured if put and put.measured else survey.measure(views, sample.index)
+            return self._done(sample, name, measured, payload, nbytes)
+
+        asked = None
+        if isinstance(payload, Space):
+            asked = survey.ask(views, starts_of(payload.start, nbytes, views), sample.index)
+        return Job(nbytes, done, Order("", (), measure=asked) if asked else None, done)
 
     def _prepare_raster(self, sample: Checked, name: str) -> Job[Done]:
         array = stack(sample)
@@ -125,13 +135,12 @@ class ContainerFiles:
         def make() -> Done:
             tensors = {"input": array[: planes[0]]} | ({"target": array[planes[0] :]} if planes[1] else {})
             payload = encode_raster(sample, array)
-            return self._done(sample, name, tensors, payload, len(payload))
+            measured = self._plan.survey.measure(tensors, sample.index)
+            return self._done(sample, name, measured, payload, len(payload))
 
         return Job(2 * array.nbytes, make)
 
-    def _done(
-        self, sample: Checked, name: str, tensors: Mapping[str, Array], payload: bytes | Space, nbytes: int
-    ) -> Done:
+    def _done(self, sample: Checked, name: str, measured: Facts, payload: bytes | Space, nbytes: int) -> Done:
         own = name if sample.id is None else sample.id
         row = {
             "datapoint_id": own,
@@ -141,8 +150,7 @@ class ContainerFiles:
             "end_datetime": format_datetime(sample.end),
             "keys": {k: format_datetime(v) if isinstance(v, datetime) else v for k, v in sample.keys.items()},
         }
-        facts = facts_of(sample, tensors, self._plan.survey)
-        return Done(own, sample.index, facts, "", nbytes, "", payload, row)
+        return Done(own, sample.index, facts_of(sample) | measured, "", nbytes, "", payload, row)
 
     def settle(self, done: Done) -> None:
         """See `Writer`."""

@@ -2,7 +2,7 @@
 
 Owns: the facts of one sample, as JSON that the journal keeps, and their sum, which depends on the order of the samples
 and on nothing else: not on threads, nor on how often a write was broken off. Leaves to others:
-statistics of bands (`_bands`), how they stand in `main.json` (`_main`), footprints (`_extent`).
+what is measured of its values (`_measure`), how they stand in `main.json` (`_main`), footprints (`_extent`).
 """
 
 from __future__ import annotations
@@ -11,57 +11,29 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
-
-from mlstac_hf._formats import Array, dtype_of
+from mlstac_hf._formats import dtype_of
 from mlstac_hf._spec import BandStatistics, TensorSchema, format_datetime
-from mlstac_hf._write._bands import BandSums, bands_of
+from mlstac_hf._write._band_sums import BandSums
+from mlstac_hf._write._measure import Facts
 from mlstac_hf._write._sample import Checked
-
-Facts = dict[str, Any]
-"""Of one sample, JSON-ready."""
 
 _EXACT = 2**53
 """Integers up to this are floats as well."""
-_MAX_CLASSES = 4096
-_SPAN = 2**16
-"""Classes that lie closer than this are counted without sorting them."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Survey:
-    """What is asked of each sample."""
-
-    statistics: bool = True
-    """Whether bands of `input` are measured: those of the training split."""
-    band_axis: int | None = None
-    classes: bool = False
-    """Whether values of `target` are counted."""
-
-
-def facts_of(sample: Checked, tensors: Mapping[str, Array], survey: Survey) -> Facts:
-    """The facts of one sample.
-
-    Args:
-        sample: as checked; its tensors are not looked at, since they may be the caller's and change.
-        tensors: its arrays as written.
-        survey: what is asked.
-    """
+def facts_of(sample: Checked) -> Facts:
+    """The facts of one sample, without what is measured of its values (`_measure`)."""
     facts: Facts = {
-        "tensors": {name: [array.dtype.name, list(array.shape)] for name, array in tensors.items()},
+        "tensors": {name: [array.dtype.name, list(array.shape)] for name, array in sample.tensors.items()},
         "texts": sorted(sample.texts),
         "keys": {key: kind_of(value) for key, value in sample.keys.items()},
     }
-    size = next((array.shape[-2:] for array in tensors.values() if array.ndim >= 2), None)  # noqa: PLR2004 - an image
+    size = next((array.shape[-2:] for array in sample.tensors.values() if array.ndim >= 2), None)  # noqa: PLR2004 - an image
     if sample.crs is not None and sample.geotransform is not None and size is not None:
         facts["place"] = [sample.crs, *sample.geotransform, *size]
     times = [format_datetime(time) for time in (sample.start, sample.end) if time is not None]
     if times:
         facts["times"] = [times[0], times[-1]]
-    if survey.statistics and "input" in tensors:
-        facts["bands"] = bands_of(tensors["input"], survey.band_axis, sample.index)
-    if survey.classes and "target" in tensors:
-        facts["classes"] = _classes(tensors["target"])
     return facts
 
 
@@ -91,31 +63,6 @@ _JOINED = {
     frozenset({"int", "long"}): "long",
     frozenset({"text", "time"}): "text",
 }
-
-
-def _classes(array: Array) -> dict[str, int]:
-    """Elements by value; nothing where the target is no classes."""
-    if array.dtype.kind not in "iub" or not array.size:
-        return {}
-    values, counts = _counted(array.reshape(-1))
-    return dict(zip(map(str, values), counts, strict=True)) if len(values) <= _MAX_CLASSES else {}
-
-
-def _counted(flat: Array) -> tuple[list[int], list[int]]:
-    """Values that occur, and how often."""
-    first = 0
-    if flat.dtype.kind == "b" or flat.dtype == np.uint8:
-        counts = np.bincount(flat.view(np.uint8))
-    else:
-        low, high = flat.min(), flat.max()
-        first = int(low)
-        if int(high) - first >= _SPAN:
-            values, counts = np.unique(flat, return_counts=True)
-            return values.tolist(), counts.tolist()
-        above = (flat - low).view(f"u{flat.itemsize}")  # a difference that wraps is right without its sign
-        counts = np.bincount(above.astype(np.intp))
-    steps = np.flatnonzero(counts)
-    return [first + step for step in steps.tolist()], counts[steps].tolist()
 
 
 @dataclass

@@ -1,4 +1,4 @@
-"""A process that puts files: what `_helpers` starts, with nothing but the standard library in it.
+"""A process that measures samples and puts files: what `_helpers` starts, with nothing but numpy in it.
 
 Owns: orders in, answers out, each a line of JSON; and that it ends when the process that started it does. Leaves to
 others: when there is one, and what lies in the memory that both share (`_helpers`).
@@ -16,6 +16,7 @@ from itertools import chain
 from typing import Any
 
 from mlstac_hf._stores._whole import putting, write_all
+from mlstac_hf._write._measure import measure_in
 from mlstac_hf._write._packed import Passing, compress
 
 _IN, _OUT = 0, 1
@@ -58,13 +59,17 @@ def _say(answer: dict[str, Any]) -> None:
 
 
 def _done(order: dict[str, Any], shared: memoryview, parent: int) -> dict[str, Any]:
-    """Put a file.
+    """Measure what is asked for, and put a file.
 
     Args:
-        order: its `path`, its `head`, `parts` after it, begin and length of each, and whether to `compress` these.
+        order: its `path`, its `head`, `parts` after it, begin and length of each, whether to `compress` these, and what
+            to `measure`. Where the path is empty, nothing is put.
         shared: where these lie.
         parent: without it, nobody wants the file.
     """
+    measured = measure_in(shared, order["measure"]) if order["measure"] else None
+    if not order["path"]:
+        return {"nbytes": 0, "sha256": "", "measured": measured}
     views = _telling((shared[begin : begin + length] for begin, length in order["parts"]), parent)
     passing = Passing(chain([b64decode(order["head"])], map(compress, views) if order["compress"] else views))
     try:
@@ -72,7 +77,7 @@ def _done(order: dict[str, Any], shared: memoryview, parent: int) -> dict[str, A
             write_all(handle, passing)
     except OSError as error:
         return {"errno": error.errno, "error": error.strerror or str(error)}
-    return {"nbytes": passing.nbytes, "sha256": passing.digest}
+    return {"nbytes": passing.nbytes, "sha256": passing.digest, "measured": measured}
 
 
 def _telling(parts: Iterator[memoryview], parent: int) -> Iterator[memoryview]:

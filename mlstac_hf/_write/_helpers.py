@@ -1,11 +1,11 @@
-"""Processes that put files beside this one, which has an interpreter to itself then.
+"""Processes that measure samples and put files beside this one, which has an interpreter to itself then.
 
 Owns: when they are started, what each has to do, and that none is left. Leaves to others: what they do (`_helper`), the
 memory that is shared with them (`_shared`), what is put.
 
-A helper is a Python of its own that imports neither this package nor the caller's script: it is no fork, which threads
-of frameworks do not survive, and no `multiprocessing`, which runs unguarded scripts again. Where none can be started,
-all is done by threads.
+A helper is a Python of its own that imports numpy, but neither this package nor the caller's script: it is no fork,
+which threads of frameworks do not survive, and no `multiprocessing`, which runs unguarded scripts again. Where none can
+be started, all is done by threads.
 """
 
 from __future__ import annotations
@@ -23,6 +23,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Self
 
+import numpy as np
+
+from mlstac_hf._write._measure import Facts
 from mlstac_hf._write._shared import IS_CHEAP, Shared, Space
 
 _log = logging.getLogger(__name__)
@@ -32,9 +35,13 @@ WORTH = 4_000_000
 _AHEAD = 4
 """Orders that a helper has, so that the next one is there when it ends one."""
 _ROOT = os.path.abspath(f"{__file__}/../../..")
+_PACKAGES = os.path.abspath(f"{np.__file__}/../..")
+_ALONE = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+"""A helper is one thread, and holds the memory of one."""
 _BOOT = """
 import os, sys, types
-root, *numbers = sys.argv[1:]
+root, packages, *numbers = sys.argv[1:]
+sys.path.append(packages)
 for name in ("mlstac_hf", "mlstac_hf._stores", "mlstac_hf._write"):  # their modules, without what they import
     sys.modules[name] = types.ModuleType(name)
     sys.modules[name].__path__ = [os.path.join(root, *name.split("."))]
@@ -44,27 +51,36 @@ main(*map(int, numbers))
 
 
 class Put(NamedTuple):
-    """What is known of a file that is in place."""
+    """What is known of a file that is in place, and of what is in it."""
 
     nbytes: int
     digest: str
     """SHA-256, hexadecimal."""
+    measured: Facts | None = None
+    """What was asked of it; None where nothing was."""
 
 
 @dataclass(eq=False)
 class Order:
-    """A file to put, of parts of the shared memory."""
+    """A file to put, of parts of the shared memory, or something to measure there."""
 
     path: str
-    """Absolute."""
+    """Absolute; empty where nothing is put."""
     parts: Sequence[Space]
     head: bytes = b""
     """What comes before them."""
     compress: bool = False
+    measure: Facts | None = None
+    """See `Survey.ask`."""
     outcome: Put | OSError | None = None
     """None while it is under way."""
     taken: int = 0
     """Parts that are not needed any more, as far as is known; all of them when it is done."""
+
+    @property
+    def is_long(self) -> bool:
+        """Whether it takes as long as many others, which would wait for it."""
+        return len(self.parts) > 1
 
 
 class _Helper:
@@ -76,7 +92,8 @@ class _Helper:
         self._said = b""
         numbers = map(str, (os.getpid(), shared.descriptor, shared.nbytes))
         self._process = subprocess.Popen(  # noqa: S603 - this interpreter, and words of ours
-            [sys.executable, "-I", "-S", "-c", _BOOT, _ROOT, *numbers],
+            [sys.executable, "-I", "-S", "-c", _BOOT, _ROOT, _PACKAGES, *numbers],
+            env=os.environ | _ALONE,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -85,6 +102,11 @@ class _Helper:
             start_new_session=True,  # Ctrl-C is for the caller, who ends it when it may end
         )
 
+    @property
+    def is_taken_up(self) -> bool:
+        """Whether what it is given now would have to wait."""
+        return any(order.is_long for order in self.orders)
+
     def fileno(self) -> int:
         assert self._process.stdout is not None
         return self._process.stdout.fileno()
@@ -92,8 +114,8 @@ class _Helper:
     def send(self, order: Order) -> None:
         parts = [(space.start, len(space.view)) for space in order.parts]
         head = b64encode(order.head).decode()
-        text = json.dumps({"path": order.path, "head": head, "parts": parts, "compress": order.compress})
-        line = memoryview(text.encode() + b"\n")
+        asked = {"path": order.path, "head": head, "parts": parts, "compress": order.compress, "measure": order.measure}
+        line = memoryview(json.dumps(asked).encode() + b"\n")
         self.orders.append(order)
         assert self._process.stdin is not None
         with suppress(BrokenPipeError):  # it ended; `listen` finds it out
@@ -111,7 +133,7 @@ class _Helper:
             elif "taken" in answer:
                 self.orders[0].taken += answer["taken"]
             elif "sha256" in answer:
-                self.orders.popleft().outcome = Put(answer["nbytes"], answer["sha256"])
+                self.orders.popleft().outcome = Put(answer["nbytes"], answer["sha256"], answer["measured"])
             else:
                 self.orders.popleft().outcome = OSError(answer["errno"], answer["error"])
         return bool(data)
@@ -205,7 +227,8 @@ class Helpers:
 
     def send(self, order: Order) -> bool:
         """Have a helper do it; False where none has time."""
-        free = [one for one in self._helpers if one.is_up and len(one.orders) < _AHEAD]
+        most = sys.maxsize if order.is_long else _AHEAD
+        free = [one for one in self._helpers if one.is_up and not one.is_taken_up and len(one.orders) < most]
         if not free:
             return False
         min(free, key=lambda one: len(one.orders)).send(order)

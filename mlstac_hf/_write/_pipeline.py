@@ -33,8 +33,6 @@ class Job(Generic[Result]):
     """Has a helper do it."""
     made: Callable[[Put], Result] | None = None
     """The result, where a helper did it."""
-    is_quick: bool = False
-    """Nothing that is worth another thread."""
 
 
 class _Task(Generic[Result]):
@@ -45,9 +43,7 @@ class _Task(Generic[Result]):
         self._helpers = helpers if job.order is not None and helpers.can_come else None
         self._is_sent = False
         self._future: Future[Result] | None = None
-        if job.is_quick:
-            self.do()
-        elif pool is not None and self._helpers is None:
+        if pool is not None and self._helpers is None:
             self._future = pool.submit(job.call)
 
     @property

@@ -12,7 +12,8 @@ from typing import Any, Literal, Protocol
 
 from mlstac_hf._spec import Catalog, Collection, Layout, is_url
 from mlstac_hf._stores import WritableStore
-from mlstac_hf._write._facts import Facts, Survey, Totals
+from mlstac_hf._write._facts import Totals
+from mlstac_hf._write._measure import Facts, Survey
 from mlstac_hf._write._pipeline import Job
 from mlstac_hf._write._sample import Checked
 from mlstac_hf._write._shared import Space

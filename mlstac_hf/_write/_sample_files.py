@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 
-from mlstac_hf._formats._saving import views_of
+from mlstac_hf._formats._saving import starts_of, views_of
 from mlstac_hf._spec import PLAIN, SUFFIXES, SUMS, Catalog, encode_name, sums_bytes
 from mlstac_hf._stores import LocalStore
 from mlstac_hf._write._destination import names_of, remove_parts, remove_strays
@@ -61,17 +61,21 @@ class SampleFiles:
         helpers.count(nbytes)
         space = helpers.take(parts, nbytes)
         data = b"".join(parts) if space is None else space.view
-        facts = facts_of(sample, views_of(data, sample.tensors), plan.survey)
+        views, facts = views_of(data, sample.tensors), facts_of(sample)
         file = f"{name}{self._suffix}"
         path = f"{plan.split}/{file}"
 
         def done(put: Put) -> Done:
-            return Done(name if sample.id is None else sample.id, sample.index, facts, file, *put)
+            measured = put.measured or plan.survey.measure(views, sample.index)
+            id_ = name if sample.id is None else sample.id
+            return Done(id_, sample.index, facts | measured, file, put.nbytes, put.digest)
 
         order = None
         if space is not None and isinstance(plan.store, LocalStore):
             self._spaces[sample.index] = space
-            order = Order(plan.store.locate(path), (space,), compress=plan.compress)
+            starts = starts_of(space.start, nbytes, views)
+            asked = plan.survey.ask(views, starts, sample.index)
+            order = Order(plan.store.locate(path), (space,), compress=plan.compress, measure=asked)
         return Job(2 * nbytes, lambda: done(self._put(path, data)), order, done)
 
     def _put(self, path: str, data: bytes | memoryview) -> Put:

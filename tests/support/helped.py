@@ -17,6 +17,7 @@ class Watch:
     def __init__(self, monkeypatch):
         self.sent = 0
         self.pids = []
+        self.before_container = lambda: None
         more, send = _helpers.Helpers.more, _helpers.Helpers.send
 
         def more_at_once(helpers):
@@ -26,6 +27,8 @@ class Watch:
             self.pids += [one._process.pid for one in helpers._helpers if one._process.pid not in self.pids]
 
         def counted(helpers, order):
+            if order.path.endswith(".mlstac"):
+                self.before_container()
             done = send(helpers, order)
             self.sent += done
             return done

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from mlstac_hf._formats._dtypes import CODES
-from mlstac_hf._write._bands import BandSums, bands_of, stride
+from mlstac_hf._write._band_sums import BandSums
+from mlstac_hf._write._bands import bands_of, stride
 
 REAL = [dtype for dtype in CODES.values() if dtype.kind != "c"]
 INTEGERS = [dtype for dtype in REAL if dtype.kind in "iub"]

@@ -15,8 +15,7 @@ import mlstac_hf
 from mlstac_hf import Collection
 from mlstac_hf._spec import Extent, TensorSchema
 from mlstac_hf._write._extent import box_of, join_extents
-from mlstac_hf._write._facts import Survey, facts_of
-from mlstac_hf._write._sample import check
+from mlstac_hf._write._measure import Survey
 
 pytestmark = pytest.mark.filterwarnings(LOOSE)
 
@@ -123,7 +122,7 @@ def test_an_extent_that_is_given_stays(tmp_path):
 )
 def test_classes_are_counted_value_by_value(target):
     survey = Survey(statistics=False, classes=True)
-    counted = facts_of(check({"target": target}, 0), {"target": target}, survey)["classes"]
+    counted = survey.measure({"target": target}, 0)["classes"]
     assert counted == Counter(str(int(value)) for value in target.reshape(-1))
 
 

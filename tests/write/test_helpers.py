@@ -86,22 +86,21 @@ def test_what_a_helper_that_dies_had_to_do_is_done(tmp_path, watch, at):
         assert tree(tmp_path / name) == tree(tmp_path / f"whole-{name}")
 
 
-def test_a_container_whose_helper_dies_ends_the_write_and_can_be_mended(tmp_path, watch, monkeypatch):
+def test_a_container_whose_helper_dies_ends_the_write_and_can_be_mended(tmp_path, watch):
     """Its payloads may be gone from memory."""
     pytest.importorskip("pyarrow")
     options = LAYOUTS["container"]
     mlstac_hf.write(samples(60), tmp_path / "whole", PONDS, workers=1, **options)
 
-    def stopped():
-        """Stop the helper, so that it is in the middle of something, and end it a little later."""
-        for index, one in enumerate(samples(60)):
-            if index == 30:
-                os.kill(watch.pids[-1], signal.SIGSTOP)
-                threading.Timer(0.3, os.kill, (watch.pids[-1], signal.SIGKILL)).start()
-            yield one
+    def stop():
+        """Stop the helper before it has the container, and end it a little later."""
+        os.kill(watch.pids[-1], signal.SIGSTOP)
+        threading.Timer(0.3, os.kill, (watch.pids[-1], signal.SIGKILL)).start()
+        watch.before_container = lambda: None
 
+    watch.before_container = stop
     with pytest.raises(StoreError, match=r"could not write .*mlstac: the process that was to write it ended with -9"):
-        mlstac_hf.write(stopped(), tmp_path / "mended", PONDS, workers=2, **options)
+        mlstac_hf.write(samples(60), tmp_path / "mended", PONDS, workers=2, **options)
     assert not (tmp_path / "mended/main.json").exists()
     mlstac_hf.write(samples(60), tmp_path / "mended", PONDS, workers=2, **options)
     assert tree(tmp_path / "mended") == tree(tmp_path / "whole")

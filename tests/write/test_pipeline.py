@@ -67,10 +67,3 @@ def test_what_jobs_or_their_iterator_raise_comes_after_the_results_before(worker
     assert [next(results), next(results)] == [0, 1]
     with pytest.raises(KeyboardInterrupt):
         next(results)
-
-
-def test_quick_jobs_are_done_at_once_in_this_thread():
-    threads = []
-    jobs = (Job(1, lambda: threads.append(threading.get_ident()), is_quick=True) for _ in range(20))
-    assert list(in_order(jobs, 4, 100, NOBODY)) == [None] * 20
-    assert set(threads) == {threading.get_ident()}
