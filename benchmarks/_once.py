@@ -18,14 +18,17 @@ def memory(name):
 
 
 def memory_of_children():
-    """What the processes that this one started hold now, beside the memory they share with it; bytes."""
+    """What the processes that this one started hold now, beside the memory they share with it; bytes.
+
+    Of the files that both have mapped, such as libraries, it counts their part, though this one counts all of them.
+    """
     held = 0
     for task in os.listdir("/proc/self/task"):
         with open(f"/proc/self/task/{task}/children") as file:
             pids = file.read().split()
         for pid in pids:
-            with open(f"/proc/{pid}/status") as file:
-                lines = [line for line in file if line.startswith(("RssAnon", "RssFile"))]
+            with open(f"/proc/{pid}/smaps_rollup") as file:
+                lines = [line for line in file if line.startswith(("Pss_Anon", "Pss_File"))]
             held += sum(int(line.split()[1]) * 1024 for line in lines)
     return held
 

@@ -7,7 +7,7 @@ sample (`_facts`). Imports nothing but the standard library and numpy, for `_hel
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -24,7 +24,7 @@ _SPAN = 2**16
 """Classes that lie closer than this are counted without sorting them."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Survey:
     """What is asked of each sample."""
 
@@ -57,17 +57,17 @@ class Survey:
             index: of the sample.
         """
         is_asked = self.statistics or self.classes
-        if not is_asked or any(np.dtype(array.dtype.str) != array.dtype for array in tensors.values()):
+        if not is_asked or any(array.dtype.type.__module__ != "numpy" for array in tensors.values()):
             return None
         places = {name: [starts[name], array.dtype.str, array.shape] for name, array in tensors.items()}
-        return {"survey": asdict(self), "tensors": places, "index": index}
+        return {"survey": [self.statistics, self.band_axis, self.classes], "tensors": places, "index": index}
 
 
 def measure_in(memory: memoryview, asked: Facts) -> Facts:
     """What `ask` asked for, of arrays that lie in memory."""
     places = asked["tensors"].items()
     tensors = {name: np.ndarray(shape, dtype, memory, start) for name, (start, dtype, shape) in places}
-    return Survey(**asked["survey"]).measure(tensors, asked["index"])
+    return Survey(*asked["survey"]).measure(tensors, asked["index"])
 
 
 def classes_of(array: Array) -> dict[str, int]:

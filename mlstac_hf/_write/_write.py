@@ -154,7 +154,7 @@ def _write_split(samples: Iterable[Any], plan: Plan, known: Collection | None, *
 
 def _helpers(plan: Plan) -> Helpers:
     """Of a call that puts files on this machine's disk."""
-    together = plan.shard_nbytes + AHEAD if plan.layout == "container" else 0
+    together = HELD // 2 if plan.layout == "samples" else plan.shard_nbytes + AHEAD + HELD // 16
     return Helpers(plan.workers - 1 if isinstance(plan.store, LocalStore) else 0, together + HELD, together)
 
 

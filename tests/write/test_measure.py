@@ -37,7 +37,7 @@ def test_a_helper_measures_the_same(tensors, statistics, classes, index, axis):
         assert json.dumps(measure_in(memoryview(b"..." + data), told)) == here
 
 
-@pytest.mark.parametrize("dtype", [ml_dtypes.bfloat16, ml_dtypes.float8_e4m3fn])
+@pytest.mark.parametrize("dtype", [ml_dtypes.bfloat16, ml_dtypes.float8_e4m3fn, ml_dtypes.float8_e5m2])
 def test_what_numpy_alone_does_not_read_is_not_asked_for(dtype):
     tensors = {"input": np.ones((1, 2, 2), dtype), "target": np.ones(2, "u1")}
     assert Survey(classes=True).ask(tensors, {"input": 0, "target": 8}, 0) is None
