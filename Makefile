@@ -20,8 +20,9 @@ AZURITE := 3.35.0
 # What was skipped for lack of such things, of all runs.
 export MLSTAC_HF_LEFT_OUT := $(CURDIR)/$(ENVS)/left-out.txt
 TESTS ?= tests
-# Frameworks take a gigabyte a process, so not one a core of a large machine.
-RUN = COVERAGE_RCFILE=pyproject.toml TF_CPP_MIN_LOG_LEVEL=3 $(ENVS)/$(1)/bin/python -m coverage run -m pytest -n auto --maxprocesses 4 --dist loadgroup
+# More than most machines of CI have cores, since tests wait for servers and processes; not one a core of a large machine, since frameworks take a gigabyte each.
+WORKERS ?= 3
+RUN = COVERAGE_RCFILE=pyproject.toml TF_CPP_MIN_LOG_LEVEL=3 $(ENVS)/$(1)/bin/python -m coverage run -m pytest -n $(WORKERS) --dist loadgroup
 
 .PHONY: demo test lint test-core test-main test-older test-upstream upstream azurite coverage benchmarks clean
 

@@ -34,6 +34,8 @@ AHEAD_NBYTES = 128 << 20
 CONNECTIONS = 32
 """Requests at a time to a store that is not this disk."""
 START_NBYTES = 4 << 20
+_MOST_AHEAD = 4096
+"""Samples, however small: more of them make nothing faster, and of a count that is a lie each is asked for in vain."""
 _UNKNOWN_NBYTES = 1 << 20  # of a sample that nobody knows the size of, before one was seen
 _LEAST_NBYTES = 1 << 10  # of any sample: its head, and what is noted here
 _PORTIONS = 4  # of what may be ahead: one is planned at a time, and those near one another in it are merged
@@ -222,7 +224,7 @@ class _Crew:
         while not self._is_all:
             allowed = min(self._most, self._least + 2 * self._delivered)
             portion = max(1, allowed // _PORTIONS)
-            if self._turns and allowed - self._held < portion:
+            if self._turns and (allowed - self._held < portion or len(self._turns) >= _MOST_AHEAD):
                 break
             self._start(self._plan(portion), min(MERGED_NBYTES, max(_LEAST_MERGED, allowed // _MERGED_PARTS)))
         if not self._turns and self._failure is not None:
@@ -249,7 +251,7 @@ class _Crew:
         """The next samples of about so many bytes, one at least where there is one."""
         planned: list[_Turn] = []
         weight = 0
-        while weight < nbytes:
+        while weight < nbytes and len(planned) < _MOST_AHEAD // _PORTIONS:
             try:
                 turn = self._turn(next(self._indices))
             except StopIteration:

@@ -61,7 +61,7 @@ class TestDemo:
             stored = train[0]["input"][band].astype(float)
             assert np.corrcoef(picture[..., channel].ravel(), stored.ravel())[0, 1] > 0.95
 
-    @pytest.mark.parametrize("size", [16, 100, 260, 600])
+    @pytest.mark.parametrize("size", [16, 100, 260])
     def test_other_sizes_and_counts(self, tmp_path, size):
         folder = make_collection(tmp_path / "demo", samples=(2, 0, 0), size=size)
         contact_sheet(everything(folder), tmp_path / "sheet.png", count=9)

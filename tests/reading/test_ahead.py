@@ -96,7 +96,7 @@ def test_on_this_disk_nothing_runs_ahead(collection):
     before = threading.active_count()
     found = samples_ahead(source, range(5))
     assert next(found)[0] == 0
-    assert threading.active_count() == before
+    assert threading.active_count() <= before  # those of tests before may end meanwhile
     assert [index for index, _ in found] == [1, 2, 3, 4]
     batches = list(read_ahead(source, [[4, 0], [], [2]]))
     assert [batch.indices for batch in batches] == [[4, 0], [], [2]]
