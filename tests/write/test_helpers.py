@@ -269,7 +269,8 @@ def test_a_caller_that_is_killed_leaves_no_helper(tmp_path, layout):
 
 
 def test_ctrl_c_is_for_the_caller(tmp_path):
-    script = SCRIPT + "try:\n    write()\nexcept KeyboardInterrupt:\n    print('stopped')\n"
+    heed = "import signal\nsignal.signal(signal.SIGINT, signal.default_int_handler)\n"  # what runs behind a shell ignores it
+    script = SCRIPT + heed + "try:\n    write()\nexcept KeyboardInterrupt:\n    print('stopped')\n"
     with run_script(script=script, folder=tmp_path / "out", count=10_000) as process:
         process.stdout.readline()
         helper = int(process.stdout.readline())
