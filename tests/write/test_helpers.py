@@ -269,7 +269,8 @@ def test_a_caller_that_is_killed_leaves_no_helper(tmp_path, layout):
 
 
 def test_ctrl_c_is_for_the_caller(tmp_path):
-    heed = "import signal\nsignal.signal(signal.SIGINT, signal.default_int_handler)\n"  # what runs behind a shell ignores it
+    # what a shell runs behind it ignores the signal
+    heed = "import signal\nsignal.signal(signal.SIGINT, signal.default_int_handler)\n"
     script = SCRIPT + heed + "try:\n    write()\nexcept KeyboardInterrupt:\n    print('stopped')\n"
     with run_script(script=script, folder=tmp_path / "out", count=10_000) as process:
         process.stdout.readline()
