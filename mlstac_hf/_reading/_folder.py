@@ -215,7 +215,8 @@ class SampleFolder:
         name = self.names[index]
         if self.versions:
             return [name]
-        return sorted((self.name(index) + suffix for suffix in SUFFIXES), key=lambda other: other != name)
+        stem = name.partition(".")[0]
+        return [name, *(other for suffix in SUFFIXES if (other := stem + suffix) != name)]
 
     def _with_file(self, index: int, use: Callable[[str], Result]) -> Result:
         """What `use` makes of the file's name; faults of its bytes carry its place from here on."""

@@ -18,7 +18,6 @@ import urllib3
 from mlstac_hf._errors import StoreError
 from mlstac_hf._stores._http_checks import (
     Version,
-    bare,
     body_of,
     check_status,
     count_of,
@@ -141,18 +140,17 @@ class HttpStore:
 
     def _body_of(self, path: str, asked: range | None, answer: Answer) -> tuple[bytes, Version]:
         ranged = (HTTPStatus.PARTIAL_CONTENT, HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE) if asked else ()
-        url = bare(answer.url)
-        self._check(answer.response, f"GET {url}", path, HTTPStatus.OK, *ranged)
-        data, nbytes = body_of(answer.response, url, path, asked)
-        return data, version_of(answer.response, answer.url, answer.linked.get("X-Linked-Etag", ""), nbytes)
+        self._check(answer.response, "GET", answer.url, path, HTTPStatus.OK, *ranged)
+        data, nbytes = body_of(answer.response, answer.url, path, asked)
+        return data, version_of(answer.response, answer.url, answer.linked.get("x-linked-etag", ""), nbytes)
 
     def _headers_of(self, path: str, answer: Answer) -> Version | None:
         """What HEAD says; None where the answer says nothing of the file."""
         response = answer.response
         if not response.get_redirect_location():
-            self._check(response, f"HEAD {bare(answer.url)}", path, HTTPStatus.OK, *_NO_HEAD)
+            self._check(response, "HEAD", answer.url, path, HTTPStatus.OK, *_NO_HEAD)
             if response.status in _NO_HEAD or is_page(response, path):
                 return None
-        size = answer.linked.get("X-Linked-Size") or response.headers.get("Content-Length")
+        size = answer.linked.get("x-linked-size") or response.headers.get("Content-Length")
         nbytes = None if is_encoded(response, path) else count_of(size)
-        return version_of(response, answer.url, answer.linked.get("X-Linked-Etag", ""), nbytes)
+        return version_of(response, answer.url, answer.linked.get("x-linked-etag", ""), nbytes)

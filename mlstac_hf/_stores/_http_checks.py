@@ -84,12 +84,13 @@ def count_of(text: str | None) -> int | None:
     return int(text) if text and re.fullmatch(r"[0-9]{1,18}", text) else None
 
 
-def check_status(response: Response, request: str, path: str, *expected: int) -> None:
+def check_status(response: Response, method: str, url: str, path: str, *expected: int) -> None:
     """Refuse an answer that is none of those expected.
 
     Args:
         response: the answer.
-        request: method and URL, for the message.
+        method: of the request.
+        url: that was asked for; only what is no secret of it is shown.
         path: of the file.
         expected: statuses.
 
@@ -102,7 +103,9 @@ def check_status(response: Response, request: str, path: str, *expected: int) ->
     if response.status in _GONE and "Authorization" not in response.headers.get("WWW-Authenticate", ""):
         raise FileNotFoundError(path)
     advice = " Pass token=… if it is private." if response.status == HTTPStatus.UNAUTHORIZED else ""
-    raise StoreError(f"{request}: the server answers {response.status} {(response.reason or '')[:80]}.{advice}")
+    raise StoreError(
+        f"{method} {bare(url)}: the server answers {response.status} {(response.reason or '')[:80]}.{advice}"
+    )
 
 
 def body_of(response: Response, url: str, path: str, asked: range | None) -> tuple[bytes, int | None]:
@@ -110,7 +113,7 @@ def body_of(response: Response, url: str, path: str, asked: range | None) -> tup
 
     Args:
         response: of status 200, or 206 or 416 where a range was asked for; its body is not read yet.
-        url: for messages.
+        url: for messages, which show what is no secret of it.
         path: of the file.
         asked: the range, in bytes.
 
@@ -127,8 +130,8 @@ def body_of(response: Response, url: str, path: str, asked: range | None) -> tup
     data = _read(response, url, asked)
     if is_page(response, path, data):
         raise StoreError(
-            f"{url}: the server sends a web page in place of the file. Does the network ask for a login, or is the "
-            "address that of a page about the file?"
+            f"{bare(url)}: the server sends a web page in place of the file. Does the network ask for a login, or is "
+            "the address that of a page about the file?"
         )
     return (data if asked is None else data[asked.start : asked.stop]), (len(data) if known else None)
 
@@ -154,12 +157,14 @@ def is_encoded(response: Response, path: str) -> bool:
 def _check_encoding(response: Response, url: str, path: str) -> None:
     if is_encoded(response, path):
         raise StoreError(
-            f"{url}: asked for the bytes as they are stored, the server sends them in encoding "
+            f"{bare(url)}: asked for the bytes as they are stored, the server sends them in encoding "
             f"{response.headers['Content-Encoding'][:80]!r}. Download the file with a client that decodes it."
         )
     transfer = response.headers.get("Transfer-Encoding", "").strip().lower()
     if transfer not in ("", "identity", "chunked"):
-        raise StoreError(f"{url}: the server uses the transfer encoding {transfer[:80]!r}, which is not understood")
+        raise StoreError(
+            f"{bare(url)}: the server uses the transfer encoding {transfer[:80]!r}, which is not understood"
+        )
 
 
 def _part_of(response: Response, url: str, asked: range) -> tuple[bytes, int | None]:
@@ -169,7 +174,7 @@ def _part_of(response: Response, url: str, asked: range) -> tuple[bytes, int | N
     nbytes = count_of(match[3]) if match else None
     if first != asked.start or last < first or (nbytes is not None and last >= nbytes):
         raise StoreError(
-            f"{url}: asked for bytes {asked.start} to {asked.stop}, the server sent Content-Range {served[:80]!r}"
+            f"{bare(url)}: asked for bytes {asked.start} to {asked.stop}, the server sent Content-Range {served[:80]!r}"
         )
     data = _read(response, url, asked)
     if len(data) != last - first + 1:
@@ -194,7 +199,7 @@ def _read(response: Response, url: str, asked: range | None) -> bytes:
             raise CutShortError(f"expected {_sum(announced)}, received {received}: {error}") from None
     if asked is not None and limit is not None and max(received, announced or 0) > limit:
         raise StoreError(
-            f"{url}: asked for {len(asked)} bytes, the server ignores ranges and sends {_sum(announced)}. "
+            f"{bare(url)}: asked for {len(asked)} bytes, the server ignores ranges and sends {_sum(announced)}. "
             "Download the file first, and open the copy."
         )
     return b"".join(pieces)

@@ -50,7 +50,7 @@ class Answer(NamedTuple):
     response: Response
     url: str
     linked: dict[str, str]
-    """What the Hub says, on the way, of a file that it keeps elsewhere."""
+    """What the Hub says, on the way, of a file that it keeps elsewhere: headers, in small letters."""
 
 
 def is_offline() -> bool:
@@ -124,7 +124,7 @@ class HttpClient:
             except MaxRetryError:
                 hopeless = True
             if hopeless and response is not None and not reason:
-                check_status(response, f"{method} {url}", url)
+                check_status(response, method, url, url)
             if hopeless:
                 raise StoreError(f"{method} {url} failed, after retries:{reason}")
             pause(retries, response)
@@ -141,8 +141,7 @@ class HttpClient:
         url, linked = first, {}
         for _ in range(MAX_REDIRECTS + 1):
             response = self._request(method, url, headers)
-            said = {key.title(): value for key, value in response.headers.items()}
-            linked |= {key: value for key, value in said.items() if key.startswith("X-Linked-")}
+            linked |= {key: value for key, value in response.headers.items() if key.startswith("x-linked-")}
             target = response.get_redirect_location()
             if not target and linked and self._keep_links and urlsplit(url).netloc != self._netloc:
                 self._links[first] = url, linked

@@ -244,7 +244,7 @@ def _commit_of(repository: str, revision: str, client: HttpClient, cache: HubCac
 
 
 def _json_of(check: Callable[..., None], answer: Answer) -> Any:
-    check(answer.response, f"GET {answer.url}", answer.url, HTTPStatus.OK)
+    check(answer.response, "GET", answer.url, answer.url, HTTPStatus.OK)
     try:
         return json.loads(body_of(answer.response, answer.url, "answer.json", None)[0])
     except ValueError as error:

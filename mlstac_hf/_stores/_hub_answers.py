@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 
 from mlstac_hf._errors import CollectionNotFoundError, StoreError
-from mlstac_hf._stores._http_checks import check_status
+from mlstac_hf._stores._http_checks import bare, check_status
 from mlstac_hf._stores._http_pool import Response
 
 _LOGIN = "pass token=…, set HF_TOKEN, or log in with: hf auth login"
@@ -23,7 +23,7 @@ class HubCheck:
     repository: str
     revision: str
 
-    def __call__(self, response: Response, request: str, path: str, *expected: int) -> None:
+    def __call__(self, response: Response, method: str, url: str, path: str, *expected: int) -> None:
         """Refuse an answer that is none of those expected.
 
         Raises:
@@ -52,5 +52,7 @@ class HubCheck:
         if code == "EntryNotFound":
             raise FileNotFoundError(path)
         if response.status == HTTPStatus.FORBIDDEN and "X-Error-Message" in response.headers:
-            raise StoreError(f"{request}: the Hub answers 403 {said[:200]}. Does the token have the right to read it?")
-        check_status(response, request, path, *expected)
+            raise StoreError(
+                f"{method} {bare(url)}: the Hub answers 403 {said[:200]}. Does the token have the right to read it?"
+            )
+        check_status(response, method, url, path, *expected)
