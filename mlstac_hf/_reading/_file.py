@@ -103,18 +103,26 @@ class _Plain:
 class _Bytes:
     """A plain file that was fetched whole."""
 
-    def __init__(self, data: bytes) -> None:
-        end = PREFIX + header_length(data, len(data))
-        self.header = parse_header(data[PREFIX:end], len(data))
-        self._data = data
+    def __init__(self, data: bytes | memoryview) -> None:
+        end = PREFIX + header_length(bytes(data[:PREFIX]), len(data))
+        self.header = parse_header(bytes(data[PREFIX:end]), len(data))
+        self._data = memoryview(data)
 
     def read(self, names: Iterable[str], into: Targets) -> dict[str, Array]:
         arrays = {}
         for name in names:
-            tensor = self.header.tensors[name]
-            arrays[name] = _target(tensor, into.get(name))
-            np.copyto(arrays[name], tensor.view(memoryview(self._data)))  # lets other threads run, as slices do not
+            tensor, target = self.header.tensors[name], into.get(name)
+            stored = tensor.view(self._data)
+            if target is None and self._may_keep(stored):
+                arrays[name] = stored
+                continue
+            arrays[name] = _target(tensor, target)
+            np.copyto(arrays[name], stored)  # lets other threads run, as slices do not
         return arrays
+
+    def _may_keep(self, stored: Array) -> bool:
+        """Whether a tensor may stay where it is: it keeps the whole file in memory."""
+        return stored.flags.writeable and stored.flags.aligned and 2 * stored.nbytes >= len(self._data)
 
 
 class _Gzip:
@@ -192,8 +200,8 @@ def open_descriptor(descriptor: int, *, compressed: bool) -> OpenFile:
     return _Gzip(open(descriptor, "rb", closefd=False), os.fstat(descriptor).st_size)
 
 
-def open_bytes(data: bytes, *, compressed: bool) -> OpenFile:
-    """Open a sample file that was fetched whole.
+def open_bytes(data: bytes | memoryview, *, compressed: bool) -> OpenFile:
+    """Open a sample file that was fetched whole; of a plain one in memory that is writable, large tensors are views.
 
     Raises:
         HeaderError: the bytes are not a sample.

@@ -264,7 +264,8 @@ class SampleFolder:
             if in_parts and not compressed:
                 yield RangedFile(partial(self.store.read_range, path))
             else:
-                yield open_bytes(self.store.read(path), compressed=compressed)
+                data = self.store.read(path) if compressed else self.store.fetch(path)
+                yield open_bytes(data, compressed=compressed)
             return
         try:
             yield open_descriptor(descriptor, compressed=compressed)

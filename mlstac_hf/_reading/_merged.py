@@ -102,7 +102,7 @@ class Fetched:
         with self._lock:
             if self._data is None:
                 try:
-                    self._data = memoryview(self._store.read_range(path, self._start, self._stop))
+                    self._data = memoryview(self._store.fetch(path, self._start, self._stop))
                 except (MLSTACError, FileNotFoundError) as error:
                     self._data = error
             if isinstance(self._data, Exception):

@@ -92,15 +92,25 @@ class HttpStore:
 
     def read_versioned(self, path: str) -> tuple[bytes, Version]:
         """The whole file, and what the server says of it."""
-        data, version = self._get(path)
+        data, version = self._whole(path)
+        return bytes(data), version
+
+    def fetch(self, path: str, start: int = 0, stop: int | None = None) -> bytes | memoryview:
+        return self._whole(path, own=True)[0] if stop is None else self._range(path, start, stop, own=True)
+
+    def _whole(self, path: str, *, own: bool = False) -> tuple[bytes | memoryview, Version]:
+        data, version = self._get(path, own=own)
         if version.nbytes is None and len(data) != self.stat(path).nbytes:
             raise StoreError(f"{self.url}{path}: the server does not say how long the file is, so it may be cut short")
         return data, version
 
     def read_range(self, path: str, start: int, stop: int) -> bytes:
+        return bytes(self._range(path, start, stop))
+
+    def _range(self, path: str, start: int, stop: int, *, own: bool = False) -> bytes | memoryview:
         if stop <= start:
             return b""
-        data, version = self._get(path, range(start, stop))
+        data, version = self._get(path, range(start, stop), own=own)
         if len(data) < stop - start:  # right only where the file ends
             nbytes = self.stat(path).nbytes if version.nbytes is None else version.nbytes
             if nbytes is None or len(data) != max(0, min(stop, nbytes) - start):
@@ -113,7 +123,7 @@ class HttpStore:
     def stat(self, path: str) -> Entry:
         version = self._client.ask("HEAD", self._full(path), partial(self._headers_of, path))
         if version is None:  # the server knows no HEAD, or answers with a web page: one byte, and what comes with it
-            version = self._fetch(path, range(1))[1]
+            version = self._ask(path, range(1))[1]
         self._pins.settle(path, version)
         nbytes = "" if version.nbytes is None else version.nbytes
         return Entry(name=path.rpartition("/")[2], nbytes=version.nbytes, version=f"{nbytes}-{version.label}")
@@ -124,24 +134,30 @@ class HttpStore:
     def put(self, path: str, data: bytes | memoryview) -> None:  # noqa: ARG002 - part of the seam
         raise StoreError(f"cannot write {path}: {self.url} is read over http. Write to a folder or bucket.")
 
-    def _get(self, path: str, asked: range | None = None) -> tuple[bytes, Version]:
+    def _get(self, path: str, asked: range | None = None, *, own: bool = False) -> tuple[bytes | memoryview, Version]:
         """The bytes asked for, of the version that every other read is of."""
-        data, version = self._fetch(path, asked)
+        data, version = self._ask(path, asked, own=own)
         self._pins.check(path, version, f"{self.url}{path}")
         return data, version
 
-    def _fetch(self, path: str, asked: range | None) -> tuple[bytes, Version]:
+    def _ask(self, path: str, asked: range | None, *, own: bool = False) -> tuple[bytes | memoryview, Version]:
         """The bytes asked for, of whatever version."""
         headers = {"Range": f"bytes={asked.start}-{asked.stop - 1}"} if asked else {}
-        return self._client.ask("GET", self._full(path), partial(self._body_of, path, asked), headers)
+        return self._client.ask("GET", self._full(path), partial(self._body_of, path, asked, own), headers)
 
     def _full(self, path: str) -> str:
         return self.url + quote(check_relative(path))
 
-    def _body_of(self, path: str, asked: range | None, answer: Answer) -> tuple[bytes, Version]:
+    def _body_of(
+        self,
+        path: str,
+        asked: range | None,
+        own: bool,  # noqa: FBT001 - handed on by `partial`
+        answer: Answer,
+    ) -> tuple[bytes | memoryview, Version]:
         ranged = (HTTPStatus.PARTIAL_CONTENT, HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE) if asked else ()
         self._check(answer.response, "GET", answer.url, path, HTTPStatus.OK, *ranged)
-        data, nbytes = body_of(answer.response, answer.url, path, asked)
+        data, nbytes = body_of(answer.response, answer.url, path, asked, own=own)
         return data, version_of(answer.response, answer.url, answer.linked.get("x-linked-etag", ""), nbytes)
 
     def _headers_of(self, path: str, answer: Answer) -> Version | None:

@@ -12,6 +12,7 @@ from functools import partial
 from http import HTTPStatus
 from urllib.parse import urlsplit, urlunsplit
 
+import numpy as np
 from urllib3.exceptions import HTTPError
 
 from mlstac_hf._errors import StoreError
@@ -20,6 +21,7 @@ from mlstac_hf._stores._http_pool import Response
 SURPLUS_NBYTES = 64 << 20
 """As much may come for a shorter range, or eight times the range if that is more."""
 _PIECE_NBYTES = 4 << 20  # read at once; a length is only a claim, and no memory is taken on its word
+_MOST_OWN = 64 << 20
 _GONE = (HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND, HTTPStatus.GONE)
 """S3 says 403 for what is not there and may not be listed."""
 _CONTENT_RANGE = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18}|\*)", re.ASCII)
@@ -108,7 +110,9 @@ def check_status(response: Response, method: str, url: str, path: str, *expected
     )
 
 
-def body_of(response: Response, url: str, path: str, asked: range | None) -> tuple[bytes, int | None]:
+def body_of(
+    response: Response, url: str, path: str, asked: range | None, *, own: bool = False
+) -> tuple[bytes | memoryview, int | None]:
     """The bytes of an answer to GET, and the size of the file where the answer vouches for it.
 
     Args:
@@ -116,6 +120,7 @@ def body_of(response: Response, url: str, path: str, asked: range | None) -> tup
         url: for messages, which show what is no secret of it.
         path: of the file.
         asked: the range, in bytes.
+        own: in memory that is writable and nobody else's, where it can be had at no cost.
 
     Raises:
         CutShortError: the body is not as long as announced.
@@ -125,10 +130,10 @@ def body_of(response: Response, url: str, path: str, asked: range | None) -> tup
         return b"", count_of(response.headers.get("Content-Range", "").removeprefix("bytes */"))
     _check_encoding(response, url, path)
     if asked is not None and response.status == HTTPStatus.PARTIAL_CONTENT:
-        return _part_of(response, url, asked)
+        return _part_of(response, url, asked, own=own)
     known = response.length_remaining is not None or response.chunked
-    data = _read(response, url, asked)
-    if is_page(response, path, data):
+    data = _read(response, url, asked, own=own)
+    if is_page(response, path, bytes(data[:512])):
         raise StoreError(
             f"{bare(url)}: the server sends a web page in place of the file. Does the network ask for a login, or is "
             "the address that of a page about the file?"
@@ -141,7 +146,7 @@ def is_page(response: Response, path: str, data: bytes = b"<") -> bool:
     if path.endswith((".html", ".htm")):
         return False
     said = response.headers.get("Content-Type", "").lower().startswith("text/html")
-    start = data[:512].removeprefix(b"\xef\xbb\xbf").lstrip().lower()
+    start = data.removeprefix(b"\xef\xbb\xbf").lstrip().lower()
     return start.startswith(b"<" if said else (b"<!doctype html", b"<html"))
 
 
@@ -167,7 +172,7 @@ def _check_encoding(response: Response, url: str, path: str) -> None:
         )
 
 
-def _part_of(response: Response, url: str, asked: range) -> tuple[bytes, int | None]:
+def _part_of(response: Response, url: str, asked: range, *, own: bool) -> tuple[bytes | memoryview, int | None]:
     served = response.headers.get("Content-Range", "")
     match = _CONTENT_RANGE.fullmatch(served)
     first, last = (int(match[1]), int(match[2])) if match else (-1, -1)
@@ -176,15 +181,17 @@ def _part_of(response: Response, url: str, asked: range) -> tuple[bytes, int | N
         raise StoreError(
             f"{bare(url)}: asked for bytes {asked.start} to {asked.stop}, the server sent Content-Range {served[:80]!r}"
         )
-    data = _read(response, url, asked)
+    data = _read(response, url, asked, own=own)
     if len(data) != last - first + 1:
         raise CutShortError(f"expected {last - first + 1} bytes (Content-Range {served}), received {len(data)}")
     return data[: len(asked)], nbytes
 
 
-def _read(response: Response, url: str, asked: range | None) -> bytes:
+def _read(response: Response, url: str, asked: range | None, *, own: bool) -> bytes | memoryview:
     """The body. For a range no more than a little too much of it."""
     announced = response.length_remaining
+    if own and announced and announced <= (_MOST_OWN if asked is None else len(asked)):
+        return _own(response, announced)
     limit = None if asked is None else max(SURPLUS_NBYTES, 8 * len(asked))
     pieces: list[bytes] = []
     received = 0
@@ -203,6 +210,18 @@ def _read(response: Response, url: str, asked: range | None) -> bytes:
             "Download the file first, and open the copy."
         )
     return b"".join(pieces)
+
+
+def _own(response: Response, nbytes: int) -> memoryview:
+    """The body, as it comes; memory is only taken then, and in large pages where numpy knows how to ask for them."""
+    body = np.empty(nbytes, np.uint8).data
+    received = 0
+    try:
+        while received < nbytes:
+            received += response.readinto(body[received:])
+    except (HTTPError, ValueError, OverflowError) as error:
+        raise CutShortError(f"expected {_sum(nbytes)}, received {received}: {error}") from None
+    return body
 
 
 def _sum(nbytes: int | None) -> str:

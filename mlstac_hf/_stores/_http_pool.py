@@ -21,9 +21,9 @@ import ssl
 import time
 import weakref
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache, partial
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import urllib3
 from urllib3.exceptions import HTTPError, LocationValueError, ProtocolError
@@ -40,6 +40,8 @@ _PORTS = {"http": 80, "https": 443}
 _PLAIN_URL = re.compile(r"(https?)://([A-Za-z0-9.-]+)(?::([0-9]{1,5}))?(/[A-Za-z0-9._~!$&'()*+,;=:@/?%-]*)", re.ASCII)
 """Nothing in it has to be cleaned before it is sent."""
 
+_Given = TypeVar("_Given")
+_Found = TypeVar("_Found", bytes, int)
 _Kept = dict[tuple[str, str, int], deque[http.client.HTTPConnection]]
 
 
@@ -121,15 +123,22 @@ class Response(http.client.HTTPResponse):
         Raises:
             HTTPError: it ends before what was announced, or the server falls behind.
         """
+        return self._heeded(super().read, amt)
+
+    def readinto(self, buffer: Buffer, /) -> int:
+        """As `read`, into a buffer that is not empty; how many bytes."""
+        return self._heeded(super().readinto, buffer)
+
+    def _heeded(self, read: Callable[[_Given], _Found], given: _Given) -> _Found:
         try:
-            data = super().read(amt)
+            found = read(given)
         except (http.client.HTTPException, OSError, ValueError, OverflowError) as error:
             self.kept = None
             raise _broken(error) from None
-        if self.length and not data:
+        if self.length and not found:
             self.kept = None
             raise ProtocolError(f"the connection was closed, {self.length} bytes before the end")
-        return data
+        return found
 
 
 class Pool:

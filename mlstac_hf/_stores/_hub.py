@@ -110,6 +110,15 @@ class HubStore:
             raise StoreError(f"{self.url}/{path}: the {len(data)} bytes that came are not those of that commit")
         return data
 
+    def fetch(self, path: str, start: int = 0, stop: int | None = None) -> bytes | memoryview:
+        if self.keeps and stop is None:
+            return self.read(path)
+        kept = self._kept(path, start, stop)
+        if kept is not None:
+            return kept
+        self._check_online(path)
+        return self._files.fetch(path, start, stop)
+
     def read_range(self, path: str, start: int, stop: int) -> bytes:
         if stop <= start:
             return b""
@@ -246,7 +255,7 @@ def _commit_of(repository: str, revision: str, client: HttpClient, cache: HubCac
 def _json_of(check: Callable[..., None], answer: Answer) -> Any:
     check(answer.response, "GET", answer.url, answer.url, HTTPStatus.OK)
     try:
-        return json.loads(body_of(answer.response, answer.url, "answer.json", None)[0])
+        return json.loads(bytes(body_of(answer.response, answer.url, "answer.json", None)[0]))
     except ValueError as error:
         raise StoreError(f"{answer.url}: expected JSON: {error}") from None
 

@@ -42,6 +42,9 @@ class Store(Protocol):
     def read(self, path: str) -> bytes:
         """The whole file."""
 
+    def fetch(self, path: str, start: int = 0, stop: int | None = None) -> bytes | memoryview:
+        """As `read`, or with `stop` as `read_range`; memory that is writable is nobody else's."""
+
     def read_range(self, path: str, start: int, stop: int) -> bytes:
         """Bytes `start` to `stop`, fewer where the file ends before."""
 
