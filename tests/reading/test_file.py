@@ -38,6 +38,11 @@ def read_local(path, names, into=None):
         os.close(descriptor)
 
 
+def own(data):
+    """Memory that is nobody else's."""
+    return memoryview(np.frombuffer(data, np.uint8).copy())
+
+
 def blank_like(tensors):
     return {name: np.full_like(array, 77) for name, array in tensors.items()}
 
@@ -46,6 +51,7 @@ WAYS = {
     "local": read_local,
     "into": lambda path, names: read_local(path, names, blank_like({n: load(path.read_bytes())[n] for n in names})),
     "fetched": lambda path, names: open_bytes(path.read_bytes(), compressed=False).read(names, {}),
+    "fetched to keep": lambda path, names: open_bytes(own(path.read_bytes()), compressed=False).read(names, {}),
     "gzip": lambda path, names: open_bytes(pack_single(path.read_bytes()), compressed=True).read(names, {}),
     "members": lambda path, names: open_bytes(pack_members(path.read_bytes()), compressed=True).read(names, {}),
     "padded": lambda path, names: open_bytes(pack_padded(path.read_bytes()), compressed=True).read(names, {}),
@@ -129,6 +135,15 @@ def test_an_array_to_fill_is_filled_where_it_fits_and_left_alone_where_not(tmp_p
         assert same(arrays["other"], SMALL["other"])
         assert (wrong_dtype == 9).all()
         assert (wrong_shape == 9).all()
+
+
+def test_of_memory_that_is_nobody_elses_large_tensors_are_views_and_small_ones_keep_nothing_else():
+    data = own(save(LARGE))
+    arrays = open_bytes(data, compressed=False).read(LARGE, {})
+    assert np.shares_memory(arrays["input"], np.asarray(data))
+    assert not np.shares_memory(arrays["target"], np.asarray(data))
+    arrays = open_bytes(bytes(data), compressed=False).read(LARGE, {})
+    assert all(array.flags.writeable for array in arrays.values())
 
 
 def test_tensors_that_a_foreign_writer_left_unaligned_are_read(tmp_path):

@@ -76,6 +76,10 @@ def part(store):
     return store.read_range(NAME, 100, 200) == DATA[100:200]
 
 
+def fetched(store):
+    return store.fetch(NAME) == DATA and store.fetch(NAME, 100, 200) == DATA[100:200]
+
+
 def size(store):
     return store.stat(NAME).nbytes == len(DATA)
 
@@ -87,6 +91,8 @@ def test_what_passes_is_not_noticed(place, store, fault):
     place.front.add(fault, when=first(2))
     assert size(store)
     assert whole(store)
+    place.front.add(fault, when=first(2))
+    assert fetched(store)
 
 
 @pytest.mark.parametrize("fault", [Answers(503), hang_up, Truncate(3)], ids=titled)
@@ -112,7 +118,7 @@ def test_what_a_server_asks_for_is_waited(place, store, monkeypatch):
 
 
 @pytest.mark.parametrize("fault", [Late(DAWDLE_S), Trickle(1, 1)], ids=titled)
-@pytest.mark.parametrize("call", [whole, part, size])
+@pytest.mark.parametrize("call", [whole, part, fetched, size])
 def test_a_server_that_dawdles_is_given_up(place, store, fault, call, haste):
     place.front.add(fault)
     if call is size and isinstance(fault, Trickle) and place.kind != "hub":  # no body
@@ -133,7 +139,7 @@ def test_slow_is_not_too_slow(place, store):
 
 def test_all_of_a_file_in_place_of_a_range_is_never_taken_for_the_range(place, store):
     place.front.add(as_whole(DATA))
-    for call in (part, whole):
+    for call in (part, whole, fetched):
         with contextlib.suppress(StoreError):
             assert call(store)
 
@@ -141,7 +147,7 @@ def test_all_of_a_file_in_place_of_a_range_is_never_taken_for_the_range(place, s
 def test_another_etag_half_way_is_another_file(place, store):
     assert part(store)
     place.front.add(OTHER_TAG)
-    for call in (part, whole):
+    for call in (part, whole, fetched):
         if place.kind == "hub":  # a commit never changes, whatever a cache calls its files
             with contextlib.suppress(StoreError):
                 assert call(store)
@@ -154,7 +160,7 @@ def test_headers_of_rubbish_are_never_more_than_an_error_of_ours(place, store, h
     place.front.add(Garbled(3))
     answered = 0
     for _ in range(10):
-        for call in (whole, part, size):
+        for call in (whole, part, fetched, size):
             fresh = open_again(place, store)
             with contextlib.suppress(StoreError, LinkRefusedError, FileNotFoundError):
                 assert ended(call, fresh) or call is size  # a size is what a server says
@@ -229,7 +235,7 @@ def test_no_error_holds_a_secret(place, haste):
         place.front.behave()
         store = open_again(place, None) if place.kind != "hub" else open_address(place.address, Access())[0].passing()
         place.front.add(fault)
-        for call in (part, whole, size):
+        for call in (part, whole, fetched, size):
             errors = []
             try:
                 ended(call, store)
