@@ -1,6 +1,6 @@
 """The store seam: where bytes come from and go, for every address and everybody.
 
-Owns: the four calls (`read`, `read_range`, `list`, `put`) and `stat`, and what they promise. A path is
+Owns: the calls (`read`, `read_range`, `fetch`, `stat`, `list`, `put`), and what they promise. A path is
 relative to the store's root, with forward slashes, and never leaves it. A missing file is a plain
 FileNotFoundError, for the caller to name; everything else that goes wrong is a StoreError.
 """
