@@ -130,3 +130,13 @@ def aligned_empty(shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
     raw = np.empty(nbytes + 64, np.uint8)
     start = -raw.__array_interface__["data"][0] % 64  # `ctypes.data` takes ten times as long
     return np.ndarray(shape, dtype, raw, start)
+
+
+def may_keep(stored: Array, nbytes: int) -> bool:
+    """Whether an array may be handed out where it lies, in a file that was fetched: it keeps all of it in memory.
+
+    Args:
+        stored: a view of the file; memory that is writable is nobody else's.
+        nbytes: of the file.
+    """
+    return stored.flags.writeable and stored.flags.aligned and 2 * stored.nbytes >= nbytes

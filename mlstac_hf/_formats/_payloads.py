@@ -12,7 +12,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 
 from mlstac_hf._formats import _hdf5, _jpeg2000, _raster
-from mlstac_hf._formats._dtypes import Array
+from mlstac_hf._formats._dtypes import Array, may_keep
 from mlstac_hf._formats._parts import (
     MAX_DECODED,
     TensorForm,
@@ -157,7 +157,7 @@ def open_payload(data: bytes | memoryview, *, limit: int = MAX_DECODED) -> Paylo
 
 
 class Safetensors:
-    """One safetensors payload; its tensors are copied out, so they outlive it.
+    """One safetensors payload; its tensors are copied out, so they outlive it, but for large ones in memory of its own.
 
     Args:
         data: the payload, all of it.
@@ -190,9 +190,18 @@ class Safetensors:
         out: Array | None = None,
     ) -> Array:
         """See `Payload.read`."""
+        kept = self._kept(name) if planes is None and window is None and out is None else None
+        if kept is not None:
+            return kept
         part, target = requested(self.tensors, name, planes, window, out)
         np.copyto(target, self._slices[name].view(memoryview(self._data))[part.selection])
         return target
+
+    def _kept(self, name: str) -> Array | None:
+        """A whole tensor where it lies, if it may stay there."""
+        tensor = self._slices.get(name)
+        stored = None if tensor is None else tensor.view(memoryview(self._data))
+        return stored if stored is not None and may_keep(stored, len(self._data)) else None
 
 
 def _is_safetensors(head: bytes) -> bool:

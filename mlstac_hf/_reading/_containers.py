@@ -171,10 +171,10 @@ class ContainerFolder:
         """See `Source.fingerprint`."""
         return hashlib.sha256((self.version or getattr(self.rows, "version", "")).encode()).hexdigest()
 
-    def apart(self, at: Location | None) -> ContainerFolder:
+    def apart(self, at: Location | None, parts: Sequence[range] = ()) -> ContainerFolder:
         """See `Source.apart`."""
         own = at is not None and at.folder == self.store.url
-        return replace(self, fetched=Fetched(self.store, at) if own and at is not None else None)
+        return replace(self, fetched=Fetched(self.store, at, parts) if own and at is not None else None)
 
     def brought(self, folder: Path, indices: Sequence[int]) -> ContainerFolder:
         """See `Source.brought`: the payloads one after another in one file."""

@@ -24,6 +24,7 @@ from mlstac_hf._formats import (
     Inflater,
     TensorSlice,
     header_length,
+    may_keep,
     parse_header,
 )
 from mlstac_hf._reading._ranges import RangedFile, target_of
@@ -113,16 +114,12 @@ class _Bytes:
         for name in names:
             tensor, target = self.header.tensors[name], into.get(name)
             stored = tensor.view(self._data)
-            if target is None and self._may_keep(stored):
+            if target is None and may_keep(stored, len(self._data)):
                 arrays[name] = stored
                 continue
             arrays[name] = _target(tensor, target)
             np.copyto(arrays[name], stored)  # lets other threads run, as slices do not
         return arrays
-
-    def _may_keep(self, stored: Array) -> bool:
-        """Whether a tensor may stay where it is: it keeps the whole file in memory."""
-        return stored.flags.writeable and stored.flags.aligned and 2 * stored.nbytes >= len(self._data)
 
 
 class _Gzip:

@@ -166,7 +166,7 @@ class SampleFolder:
         """Whether the files lie on this disk."""
         return isinstance(self.store, LocalStore)
 
-    def apart(self, at: Location | None) -> SampleFolder:  # noqa: ARG002 - part of the seam
+    def apart(self, at: Location | None, parts: Sequence[range] = ()) -> SampleFolder:  # noqa: ARG002 - part of the seam
         """See `Source.apart`: nothing is kept, and no file holds two samples."""
         return self
 

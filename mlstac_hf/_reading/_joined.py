@@ -103,9 +103,9 @@ class Joined:
         prints = (source.fingerprint() for source in self.sources)
         return hashlib.sha256("\0".join([self.split, *prints]).encode()).hexdigest()
 
-    def apart(self, at: Location | None) -> Joined:
+    def apart(self, at: Location | None, parts: Sequence[range] = ()) -> Joined:
         """See `Source`."""
-        return Joined(self.split, tuple(source.apart(at) for source in self.sources))
+        return Joined(self.split, tuple(source.apart(at, parts) for source in self.sources))
 
     def brought(self, folder: Path, indices: Sequence[int]) -> Source:
         """See `Source`; each split to a folder of its own."""

@@ -83,13 +83,17 @@ class Fetched:
     Args:
         store: where the file lies.
         at: which file, which range.
+        parts: that will be asked for, of which each gets memory of its own where none is asked for twice.
     """
 
-    def __init__(self, store: Store, at: Location) -> None:
+    def __init__(self, store: Store, at: Location, parts: Sequence[range] = ()) -> None:
         self._store, self._path = store, at.path
         self._start, self._stop = at.start or 0, (at.start or 0) + (at.nbytes or 0)
+        self._parts = sorted(parts, key=lambda part: part.start)
+        if not _are_apart(self._parts, range(self._start, self._stop)):
+            self._parts = [range(self._start, self._stop)]
         self._lock = threading.Lock()
-        self._data: memoryview | Exception | None = None
+        self._data: dict[range, memoryview] | Exception | None = None
 
     def view(self, path: str, start: int, stop: int) -> memoryview | None:
         """Bytes of a file, fewer where it ends before; None where they are not all in the range.
@@ -102,9 +106,27 @@ class Fetched:
         with self._lock:
             if self._data is None:
                 try:
-                    self._data = memoryview(self._store.fetch(path, self._start, self._stop))
+                    self._data = self._fetched()
                 except (MLSTACError, FileNotFoundError) as error:
                     self._data = error
             if isinstance(self._data, Exception):
                 raise self._data
-        return self._data[start - self._start : stop - self._start]
+            whole = self._data.get(range(self._start, self._stop))
+            if whole is None or self._parts == [range(start, stop)]:
+                return self._data.pop(range(start, stop), None)
+        return whole[start - self._start : stop - self._start].toreadonly()  # it is others' too
+
+    def _fetched(self) -> dict[range, memoryview]:
+        found = self._store.fetch_parts(self._path, self._parts)
+        return {part: memoryview(data) for part, data in zip(self._parts, found, strict=True)}
+
+
+def _are_apart(parts: Sequence[range], whole: range) -> bool:
+    """Whether parts lie one behind the other in the whole, up to its ends."""
+    ends = [whole.start, *(part.stop for part in parts)]
+    return (
+        bool(parts)
+        and parts[0].start == whole.start
+        and ends[-1] == whole.stop
+        and all(end <= part.start < part.stop for end, part in zip(ends, parts, strict=False))
+    )

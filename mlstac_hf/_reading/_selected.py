@@ -77,9 +77,9 @@ class Through:
         """See `Source`."""
         return self.source.fingerprint()
 
-    def apart(self, at: Location | None) -> Source:
+    def apart(self, at: Location | None, parts: Sequence[range] = ()) -> Source:
         """See `Source`."""
-        return replace(self, source=self.source.apart(at))
+        return replace(self, source=self.source.apart(at, parts))
 
     def brought(self, folder: Path, indices: Sequence[int]) -> Source:
         """See `Source`."""

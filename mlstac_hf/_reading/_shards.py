@@ -191,7 +191,7 @@ class ShardFolder:
         """See `Source.fingerprint`."""
         return hashlib.sha256(f"{self.version}{list(self.rows)}".encode()).hexdigest()
 
-    def apart(self, at: Location | None) -> ShardFolder:  # noqa: ARG002 - part of the seam
+    def apart(self, at: Location | None, parts: Sequence[range] = ()) -> ShardFolder:  # noqa: ARG002 - part of the seam
         """See `Source.apart`: it reads groups of its own; the shards that were opened are everybody's."""
         own = replace(self)
         object.__setattr__(own, "_files", self._files)

@@ -122,12 +122,13 @@ class Source(Protocol):
     def fingerprint(self) -> str:
         """Changes when a sample is added, removed or changed. Asks a server about each file, reads none."""
 
-    def apart(self, at: Location | None) -> Source:
+    def apart(self, at: Location | None, parts: Sequence[range] = ()) -> Source:
         """The same samples, to be read by one thread: what it keeps in memory goes with it.
 
         Args:
             at: bytes that hold several samples, as `location` names them, which are fetched by one request when the
                 first of these is read.
+            parts: where each of these samples lies in the file.
         """
 
     def brought(self, folder: Path, indices: Sequence[int]) -> Source:

@@ -16,7 +16,7 @@ import os
 import re
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from http import HTTPStatus
@@ -32,7 +32,7 @@ from mlstac_hf._stores._http_checks import CutShortError, Version
 from mlstac_hf._stores._http_pool import pause
 from mlstac_hf._stores._pins import Pins
 from mlstac_hf._stores._secrets import hide
-from mlstac_hf._stores._store import Entry, check_relative
+from mlstac_hf._stores._store import Entry, check_relative, parts_of
 
 FIRST_NBYTES = 1 << 20
 """Of a file whose size is not known, so much is asked for first: how long it may take depends on the size."""
@@ -101,6 +101,9 @@ class FsspecStore:
     def read_range(self, path: str, start: int, stop: int) -> bytes:
         part = self._get(path, range(start, stop)) if start < stop else None
         return b"" if part is None else part.data
+
+    def fetch_parts(self, path: str, parts: Sequence[range]) -> list[memoryview]:
+        return parts_of(self.read_range(path, parts[0].start, parts[-1].stop), parts)
 
     def stat(self, path: str) -> Entry:
         info = self._ask("find", path, lambda files, full: self._call(files, "info", full))

@@ -8,7 +8,7 @@ Every read gives the bytes of the file or raises, and none hangs.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from http import HTTPStatus
 from urllib.parse import quote, unquote, urlsplit, urlunsplit
@@ -17,6 +17,9 @@ import urllib3
 
 from mlstac_hf._errors import StoreError
 from mlstac_hf._stores._http_checks import (
+    Body,
+    Own,
+    Parts,
     Version,
     body_of,
     check_status,
@@ -28,7 +31,7 @@ from mlstac_hf._stores._http_checks import (
 from mlstac_hf._stores._http_client import Answer, HttpClient
 from mlstac_hf._stores._links import hub_resolve
 from mlstac_hf._stores._pins import Pins
-from mlstac_hf._stores._store import Entry, check_relative
+from mlstac_hf._stores._store import Entry, check_relative, parts_of
 
 _NO_HEAD = (HTTPStatus.METHOD_NOT_ALLOWED, HTTPStatus.NOT_IMPLEMENTED)
 
@@ -93,21 +96,30 @@ class HttpStore:
     def read_versioned(self, path: str) -> tuple[bytes, Version]:
         """The whole file, and what the server says of it."""
         data, version = self._whole(path)
-        return bytes(data), version
+        assert isinstance(data, bytes)  # as asked for
+        return data, version
 
     def fetch(self, path: str, start: int = 0, stop: int | None = None) -> bytes | memoryview:
-        return self._whole(path, own=True)[0] if stop is None else self._range(path, start, stop, own=True)
+        data = self._whole(path, own=True)[0] if stop is None else self._range(path, start, stop, own=True)
+        assert not isinstance(data, Parts)  # none were asked for
+        return data
 
-    def _whole(self, path: str, *, own: bool = False) -> tuple[bytes | memoryview, Version]:
+    def _whole(self, path: str, *, own: bool = False) -> tuple[Body, Version]:
         data, version = self._get(path, own=own)
         if version.nbytes is None and len(data) != self.stat(path).nbytes:
             raise StoreError(f"{self.url}{path}: the server does not say how long the file is, so it may be cut short")
         return data, version
 
     def read_range(self, path: str, start: int, stop: int) -> bytes:
-        return bytes(self._range(path, start, stop))
+        data = self._range(path, start, stop)
+        assert isinstance(data, bytes)  # as asked for
+        return data
 
-    def _range(self, path: str, start: int, stop: int, *, own: bool = False) -> bytes | memoryview:
+    def fetch_parts(self, path: str, parts: Sequence[range]) -> Sequence[bytes | memoryview]:
+        data = self._range(path, parts[0].start, parts[-1].stop, own=parts)
+        return data.views if isinstance(data, Parts) else parts_of(bytes(data), parts)
+
+    def _range(self, path: str, start: int, stop: int, *, own: Own = False) -> Body:
         if stop <= start:
             return b""
         data, version = self._get(path, range(start, stop), own=own)
@@ -134,13 +146,13 @@ class HttpStore:
     def put(self, path: str, data: bytes | memoryview) -> None:  # noqa: ARG002 - part of the seam
         raise StoreError(f"cannot write {path}: {self.url} is read over http. Write to a folder or bucket.")
 
-    def _get(self, path: str, asked: range | None = None, *, own: bool = False) -> tuple[bytes | memoryview, Version]:
+    def _get(self, path: str, asked: range | None = None, *, own: Own = False) -> tuple[Body, Version]:
         """The bytes asked for, of the version that every other read is of."""
         data, version = self._ask(path, asked, own=own)
         self._pins.check(path, version, f"{self.url}{path}")
         return data, version
 
-    def _ask(self, path: str, asked: range | None, *, own: bool = False) -> tuple[bytes | memoryview, Version]:
+    def _ask(self, path: str, asked: range | None, *, own: Own = False) -> tuple[Body, Version]:
         """The bytes asked for, of whatever version."""
         headers = {"Range": f"bytes={asked.start}-{asked.stop - 1}"} if asked else {}
         return self._client.ask("GET", self._full(path), partial(self._body_of, path, asked, own), headers)
@@ -152,9 +164,9 @@ class HttpStore:
         self,
         path: str,
         asked: range | None,
-        own: bool,  # noqa: FBT001 - handed on by `partial`
+        own: Own,
         answer: Answer,
-    ) -> tuple[bytes | memoryview, Version]:
+    ) -> tuple[Body, Version]:
         ranged = (HTTPStatus.PARTIAL_CONTENT, HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE) if asked else ()
         self._check(answer.response, "GET", answer.url, path, HTTPStatus.OK, *ranged)
         data, nbytes = body_of(answer.response, answer.url, path, asked, own=own)

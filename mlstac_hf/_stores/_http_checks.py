@@ -7,6 +7,7 @@ Leaves to others: asking, and asking again (`_http`).
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from http import HTTPStatus
@@ -27,6 +28,26 @@ _GONE = (HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND, HTTPStatus.GONE)
 _CONTENT_RANGE = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18}|\*)", re.ASCII)
 _PLAIN = ("", "identity", "aws-chunked")
 """Content encodings that change no byte; the last is a leftover of uploads to S3."""
+
+
+class Parts:
+    """Parts of a body, each in memory that is writable and nobody else's.
+
+    Args:
+        views: of them.
+        nbytes: of the whole body.
+    """
+
+    def __init__(self, views: Sequence[memoryview], nbytes: int) -> None:
+        self.views, self._nbytes = views, nbytes
+
+    def __len__(self) -> int:
+        return self._nbytes
+
+
+Own = bool | Sequence[range]
+"""Whether memory is to be nobody else's; for each of which parts."""
+Body = bytes | memoryview | Parts
 
 
 class CutShortError(HTTPError):
@@ -111,8 +132,8 @@ def check_status(response: Response, method: str, url: str, path: str, *expected
 
 
 def body_of(
-    response: Response, url: str, path: str, asked: range | None, *, own: bool = False
-) -> tuple[bytes | memoryview, int | None]:
+    response: Response, url: str, path: str, asked: range | None, *, own: Own = False
+) -> tuple[Body, int | None]:
     """The bytes of an answer to GET, and the size of the file where the answer vouches for it.
 
     Args:
@@ -120,7 +141,8 @@ def body_of(
         url: for messages, which show what is no secret of it.
         path: of the file.
         asked: the range, in bytes.
-        own: in memory that is writable and nobody else's, where it can be had at no cost.
+        own: in memory that is writable and nobody else's, where it can be had at no cost; or in such memory for each of
+            these parts of the file, which lie one behind the other in the range and end where it ends.
 
     Raises:
         CutShortError: the body is not as long as announced.
@@ -132,7 +154,7 @@ def body_of(
     if asked is not None and response.status == HTTPStatus.PARTIAL_CONTENT:
         return _part_of(response, url, asked, own=own)
     known = response.length_remaining is not None or response.chunked
-    data = _read(response, url, asked, own=own)
+    data = _read(response, url, asked, own=own is True)
     if is_page(response, path, bytes(data[:512])):
         raise StoreError(
             f"{bare(url)}: the server sends a web page in place of the file. Does the network ask for a login, or is "
@@ -172,7 +194,7 @@ def _check_encoding(response: Response, url: str, path: str) -> None:
         )
 
 
-def _part_of(response: Response, url: str, asked: range, *, own: bool) -> tuple[bytes | memoryview, int | None]:
+def _part_of(response: Response, url: str, asked: range, *, own: Own) -> tuple[Body, int | None]:
     served = response.headers.get("Content-Range", "")
     match = _CONTENT_RANGE.fullmatch(served)
     first, last = (int(match[1]), int(match[2])) if match else (-1, -1)
@@ -181,7 +203,9 @@ def _part_of(response: Response, url: str, asked: range, *, own: bool) -> tuple[
         raise StoreError(
             f"{bare(url)}: asked for bytes {asked.start} to {asked.stop}, the server sent Content-Range {served[:80]!r}"
         )
-    data = _read(response, url, asked, own=own)
+    if not isinstance(own, bool) and response.length_remaining == len(asked) == last - first + 1:
+        return _own_parts(response, asked, own), nbytes
+    data = _read(response, url, asked, own=own is True)
     if len(data) != last - first + 1:
         raise CutShortError(f"expected {last - first + 1} bytes (Content-Range {served}), received {len(data)}")
     return data[: len(asked)], nbytes
@@ -222,6 +246,17 @@ def _own(response: Response, nbytes: int) -> memoryview:
     except (HTTPError, ValueError, OverflowError) as error:
         raise CutShortError(f"expected {_sum(nbytes)}, received {received}: {error}") from None
     return body
+
+
+def _own_parts(response: Response, asked: range, parts: Sequence[range]) -> Parts:
+    """The parts of a range, as they come; what lies between them is dropped."""
+    views, at = [], asked.start
+    for part in parts:
+        if part.start > at:
+            _own(response, part.start - at)
+        views.append(_own(response, len(part)))
+        at = part.stop
+    return Parts(views, len(asked))
 
 
 def _sum(nbytes: int | None) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from http import HTTPStatus
 from typing import Any
@@ -22,7 +22,7 @@ from mlstac_hf._stores._http_client import Answer, HttpClient, is_offline
 from mlstac_hf._stores._hub_address import HubAddress, hub_endpoint
 from mlstac_hf._stores._hub_answers import HubCheck
 from mlstac_hf._stores._hub_cache import COMMIT, HubCache
-from mlstac_hf._stores._store import Entry, check_relative
+from mlstac_hf._stores._store import Entry, check_relative, parts_of
 
 Entries = list[Entry]
 _MAX_PAGES = 100_000  # of a folder's listing, 1,000 files each: a server that never ends is none of the Hub
@@ -127,6 +127,13 @@ class HubStore:
             return kept
         self._check_online(path)
         return self._files.read_range(path, start, stop)
+
+    def fetch_parts(self, path: str, parts: Sequence[range]) -> Sequence[bytes | memoryview]:
+        kept = self._kept(path, parts[0].start, parts[-1].stop)
+        if kept is not None:
+            return parts_of(kept, parts)
+        self._check_online(path)
+        return self._files.fetch_parts(path, parts)
 
     def stat(self, path: str) -> Entry:
         folder, _, name = check_relative(path).rpartition("/")
@@ -255,7 +262,9 @@ def _commit_of(repository: str, revision: str, client: HttpClient, cache: HubCac
 def _json_of(check: Callable[..., None], answer: Answer) -> Any:
     check(answer.response, "GET", answer.url, answer.url, HTTPStatus.OK)
     try:
-        return json.loads(bytes(body_of(answer.response, answer.url, "answer.json", None)[0]))
+        body, _ = body_of(answer.response, answer.url, "answer.json", None)
+        assert isinstance(body, bytes)  # as asked for
+        return json.loads(body)
     except ValueError as error:
         raise StoreError(f"{answer.url}: expected JSON: {error}") from None
 

@@ -8,12 +8,12 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from mlstac_hf._errors import LinkRefusedError, MLSTACError, StoreError
-from mlstac_hf._stores._store import Entry, check_relative
+from mlstac_hf._stores._store import Entry, check_relative, parts_of
 from mlstac_hf._stores._whole import putting, write_all
 
 _FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK  # or a pipe would keep us waiting
@@ -108,6 +108,9 @@ class LocalStore:
             raise _failed("read", self.root, path, error) from error
         finally:
             os.close(descriptor)
+
+    def fetch_parts(self, path: str, parts: Sequence[range]) -> list[memoryview]:
+        return parts_of(self.read_range(path, parts[0].start, parts[-1].stop), parts)
 
     def stat(self, path: str) -> Entry:
         descriptor = self.open_local(path)

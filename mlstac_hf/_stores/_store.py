@@ -8,7 +8,7 @@ FileNotFoundError, for the caller to name; everything else that goes wrong is a 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import PurePosixPath
@@ -48,6 +48,9 @@ class Store(Protocol):
     def read_range(self, path: str, start: int, stop: int) -> bytes:
         """Bytes `start` to `stop`, fewer where the file ends before."""
 
+    def fetch_parts(self, path: str, parts: Sequence[range]) -> Sequence[bytes | memoryview]:
+        """Parts of a file, one behind the other, by one request; see `fetch`. Fewer bytes where the file ends."""
+
     def stat(self, path: str) -> Entry:
         """Size and version of one file, without reading it."""
 
@@ -72,6 +75,12 @@ class WritableStore(Store, Protocol):
 
     def remove(self, path: str) -> None:
         """Remove a file. A FileNotFoundError where there is none."""
+
+
+def parts_of(data: bytes, parts: Sequence[range]) -> list[memoryview]:
+    """Parts of bytes that were read from where the first of them begins."""
+    view, start = memoryview(data), parts[0].start
+    return [view[part.start - start : part.stop - start] for part in parts]
 
 
 def check_relative(path: str) -> str:
