@@ -157,7 +157,7 @@ def test_another_etag_half_way_is_another_file(place, store):
 
 
 def test_headers_of_rubbish_are_never_more_than_an_error_of_ours(place, store, haste):
-    place.front.add(Garbled(3))
+    place.front.add(Garbled(5))
     answered = 0
     for _ in range(10):
         for call in (whole, part, fetched, size):

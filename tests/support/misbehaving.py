@@ -286,8 +286,9 @@ class Garbled:
     _calls: Counter[str] = field(default_factory=Counter, repr=False, compare=False)
 
     def __call__(self, request: Request, reply: Reply) -> Reply:
-        self._calls[request.path] += 1
-        rng = random.Random(f"{self.seed} {request.path} {self._calls[request.path]}")
+        name = request.path.rpartition("/")[2]  # and no folder that another run gives another name
+        self._calls[name] += 1
+        rng = random.Random(f"{self.seed} {name} {self._calls[name]}")
         head = bytearray(head_of(reply))
         for _ in range(rng.choice((1, 3, 20))):
             place = rng.randrange(len(head) - 1)
