@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from mlstac_hf._errors import MLSTACError
 from mlstac_hf._reading._source import Location
@@ -90,13 +91,14 @@ class Fetched:
         self._store, self._path = store, at.path
         self._start, self._stop = at.start or 0, (at.start or 0) + (at.nbytes or 0)
         self._parts = sorted(parts, key=lambda part: part.start)
-        if not _are_apart(self._parts, range(self._start, self._stop)):
+        self._are_apart = _are_apart(self._parts, range(self._start, self._stop))
+        if not self._are_apart:
             self._parts = [range(self._start, self._stop)]
         self._lock = threading.Lock()
         self._data: dict[range, memoryview] | Exception | None = None
 
     def view(self, path: str, start: int, stop: int) -> memoryview | None:
-        """Bytes of a file, fewer where it ends before; None where they are not all in the range.
+        """Bytes of a file, fewer where it ends before; None of what is not in the range, or is somebody's own by now.
 
         Raises:
             FileNotFoundError, StoreError: the range cannot be fetched. Nobody asks for it again.
@@ -111,9 +113,9 @@ class Fetched:
                     self._data = error
             if isinstance(self._data, Exception):
                 raise self._data
-            whole = self._data.get(range(self._start, self._stop))
-            if whole is None or self._parts == [range(start, stop)]:
+            if self._are_apart:
                 return self._data.pop(range(start, stop), None)
+            whole = self._data[range(self._start, self._stop)]
         return whole[start - self._start : stop - self._start].toreadonly()  # it is others' too
 
     def _fetched(self) -> dict[range, memoryview]:
@@ -123,10 +125,6 @@ class Fetched:
 
 def _are_apart(parts: Sequence[range], whole: range) -> bool:
     """Whether parts lie one behind the other in the whole, up to its ends."""
-    ends = [whole.start, *(part.stop for part in parts)]
-    return (
-        bool(parts)
-        and parts[0].start == whole.start
-        and ends[-1] == whole.stop
-        and all(end <= part.start < part.stop for end, part in zip(ends, parts, strict=False))
-    )
+    if not parts or (parts[0].start, parts[-1].stop) != (whole.start, whole.stop):
+        return False
+    return all(part.stop <= following.start < following.stop for part, following in pairwise(parts))
