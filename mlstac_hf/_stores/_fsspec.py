@@ -85,7 +85,7 @@ class FsspecStore:
 
     def read(self, path: str) -> bytes:
         known = self._nbytes(path)
-        part = self._get(path, range(FIRST_NBYTES if known is None else min(known, PIECE_NBYTES) or 1))
+        part = self._get(path, range(min(known, PIECE_NBYTES) if known else FIRST_NBYTES))
         if part is None:
             return b""
         nbytes = part.version.nbytes or 0
