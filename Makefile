@@ -20,7 +20,8 @@ AZURITE := 3.35.0
 # What was skipped for lack of such things, of all runs.
 export MLSTAC_HF_LEFT_OUT := $(CURDIR)/$(ENVS)/left-out.txt
 TESTS ?= tests
-# More than most machines of CI have cores, since tests wait for servers and processes; not one a core of a large machine, since frameworks take a gigabyte each.
+# More than most machines of CI have cores, since tests wait for servers and processes; not one a core of a large machine,
+# since frameworks take a gigabyte each.
 WORKERS ?= 3
 RUN = COVERAGE_RCFILE=pyproject.toml TF_CPP_MIN_LOG_LEVEL=3 $(ENVS)/$(1)/bin/python $(2) -m pytest -n $(WORKERS) --dist loadgroup
 # What the main environment covers is enough, and measuring it takes a third of the time.

@@ -293,8 +293,7 @@ class _Crew:
         """Fetch and decode the samples of a piece, in a thread. Whatever goes wrong is found at its sample's turn."""
         source = self._source
         if len(turns) > 1:  # of their own, so that what came goes when they are read
-            at = [turn.at for turn in turns if turn.at is not None]
-            source = source.apart(piece.at, [range(one.start or 0, (one.start or 0) + (one.nbytes or 0)) for one in at])
+            source = source.apart(piece.at, [turn.at.span for turn in turns if turn.at is not None])
         for turn in turns:
             if self._is_ended or not threading.main_thread().is_alive():
                 return

@@ -105,7 +105,7 @@ class _Bytes:
     """A plain file that was fetched whole."""
 
     def __init__(self, data: bytes | memoryview) -> None:
-        end = PREFIX + header_length(bytes(data[:PREFIX]), len(data))
+        end = PREFIX + header_length(data[:PREFIX], len(data))
         self.header = parse_header(bytes(data[PREFIX:end]), len(data))
         self._data = memoryview(data)
 

@@ -264,6 +264,7 @@ class SampleFolder:
             if in_parts and not compressed:
                 yield RangedFile(partial(self.store.read_range, path))
             else:
+                # only what is not inflated can stay where it lies
                 data = self.store.read(path) if compressed else self.store.fetch(path)
                 yield open_bytes(data, compressed=compressed)
             return

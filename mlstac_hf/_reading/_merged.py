@@ -89,11 +89,11 @@ class Fetched:
 
     def __init__(self, store: Store, at: Location, parts: Sequence[range] = ()) -> None:
         self._store, self._path = store, at.path
-        self._start, self._stop = at.start or 0, (at.start or 0) + (at.nbytes or 0)
+        self._span = at.span
         self._parts = sorted(parts, key=lambda part: part.start)
-        self._are_apart = _are_apart(self._parts, range(self._start, self._stop))
+        self._are_apart = _are_apart(self._parts, self._span)
         if not self._are_apart:
-            self._parts = [range(self._start, self._stop)]
+            self._parts = [self._span]
         self._lock = threading.Lock()
         self._data: dict[range, memoryview] | Exception | None = None
 
@@ -103,7 +103,7 @@ class Fetched:
         Raises:
             FileNotFoundError, StoreError: the range cannot be fetched. Nobody asks for it again.
         """
-        if path != self._path or not self._start <= start <= stop <= self._stop:
+        if path != self._path or not self._span.start <= start <= stop <= self._span.stop:
             return None
         with self._lock:
             if self._data is None:
@@ -115,8 +115,8 @@ class Fetched:
                 raise self._data
             if self._are_apart:
                 return self._data.pop(range(start, stop), None)
-            whole = self._data[range(self._start, self._stop)]
-        return whole[start - self._start : stop - self._start].toreadonly()  # it is others' too
+            whole, first = self._data[self._span], self._span.start
+        return whole[start - first : stop - first].toreadonly()  # it is others' too
 
     def _fetched(self) -> dict[range, memoryview]:
         found = self._store.fetch_parts(self._path, self._parts)

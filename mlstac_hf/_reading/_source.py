@@ -66,6 +66,12 @@ class Location:
     group: int | None = None
     """Which part of the file is only read at once, such as a row group, where the sample is one of several in it."""
 
+    @property
+    def span(self) -> range:
+        """The bytes of the sample in its file; none where they are not known."""
+        start = self.start or 0
+        return range(start, start + (self.nbytes or 0))
+
 
 class Source(Protocol):
     """The samples of one split, by index 0 to `len` - 1. Picklable, and safe to fork."""

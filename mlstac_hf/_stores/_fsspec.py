@@ -95,8 +95,8 @@ class FsspecStore:
         ]
         return b"".join((part.data, *rest)) if rest else part.data
 
-    def fetch(self, path: str, start: int = 0, stop: int | None = None) -> bytes:
-        return self.read(path) if stop is None else self.read_range(path, start, stop)
+    def fetch(self, path: str) -> bytes:
+        return self.read(path)
 
     def read_range(self, path: str, start: int, stop: int) -> bytes:
         part = self._get(path, range(start, stop)) if start < stop else None

@@ -99,8 +99,8 @@ class HttpStore:
         assert isinstance(data, bytes)  # as asked for
         return data, version
 
-    def fetch(self, path: str, start: int = 0, stop: int | None = None) -> bytes | memoryview:
-        data = self._whole(path, own=True)[0] if stop is None else self._range(path, start, stop, own=True)
+    def fetch(self, path: str) -> bytes | memoryview:
+        data, _ = self._whole(path, own=True)
         assert not isinstance(data, Parts)  # none were asked for
         return data
 
@@ -119,7 +119,7 @@ class HttpStore:
         data = self._range(path, parts[0].start, parts[-1].stop, own=parts)
         return data.views if isinstance(data, Parts) else parts_of(bytes(data), parts)
 
-    def _range(self, path: str, start: int, stop: int, *, own: Own = False) -> Body:
+    def _range(self, path: str, start: int, stop: int, *, own: Sequence[range] = ()) -> Body:
         if stop <= start:
             return b""
         data, version = self._get(path, range(start, stop), own=own)

@@ -22,7 +22,7 @@ from mlstac_hf._stores._http_pool import Response
 SURPLUS_NBYTES = 64 << 20
 """As much may come for a shorter range, or eight times the range if that is more."""
 _PIECE_NBYTES = 4 << 20  # read at once; a length is only a claim, and no memory is taken on its word
-_MOST_OWN = 64 << 20
+_MOST_OWN = 64 << 20  # of a body that is received at once; more of it comes in pieces
 _GONE = (HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND, HTTPStatus.GONE)
 """S3 says 403 for what is not there and may not be listed."""
 _CONTENT_RANGE = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18}|\*)", re.ASCII)
@@ -152,7 +152,7 @@ def body_of(
         return b"", count_of(response.headers.get("Content-Range", "").removeprefix("bytes */"))
     _check_encoding(response, url, path)
     if asked is not None and response.status == HTTPStatus.PARTIAL_CONTENT:
-        return _part_of(response, url, asked, own=own)
+        return _part_of(response, url, asked, () if isinstance(own, bool) else own)
     known = response.length_remaining is not None or response.chunked
     data = _read(response, url, asked, own=own is True)
     if is_page(response, path, bytes(data[:512])):
@@ -194,7 +194,7 @@ def _check_encoding(response: Response, url: str, path: str) -> None:
         )
 
 
-def _part_of(response: Response, url: str, asked: range, *, own: Own) -> tuple[Body, int | None]:
+def _part_of(response: Response, url: str, asked: range, parts: Sequence[range]) -> tuple[Body, int | None]:
     served = response.headers.get("Content-Range", "")
     match = _CONTENT_RANGE.fullmatch(served)
     first, last = (int(match[1]), int(match[2])) if match else (-1, -1)
@@ -203,18 +203,18 @@ def _part_of(response: Response, url: str, asked: range, *, own: Own) -> tuple[B
         raise StoreError(
             f"{bare(url)}: asked for bytes {asked.start} to {asked.stop}, the server sent Content-Range {served[:80]!r}"
         )
-    if not isinstance(own, bool) and response.length_remaining == len(asked) == last - first + 1:
-        return _own_parts(response, asked, own), nbytes
-    data = _read(response, url, asked, own=own is True)
+    if parts and response.length_remaining == len(asked) == last - first + 1:
+        return _own_parts(response, asked, parts), nbytes
+    data = _read(response, url, asked)
     if len(data) != last - first + 1:
         raise CutShortError(f"expected {last - first + 1} bytes (Content-Range {served}), received {len(data)}")
     return data[: len(asked)], nbytes
 
 
-def _read(response: Response, url: str, asked: range | None, *, own: bool) -> bytes | memoryview:
+def _read(response: Response, url: str, asked: range | None, *, own: bool = False) -> bytes | memoryview:
     """The body. For a range no more than a little too much of it."""
     announced = response.length_remaining
-    if own and announced and announced <= (_MOST_OWN if asked is None else len(asked)):
+    if own and announced and announced <= _MOST_OWN:
         return _own(response, announced)
     limit = None if asked is None else max(SURPLUS_NBYTES, 8 * len(asked))
     pieces: list[bytes] = []

@@ -123,13 +123,13 @@ class Response(http.client.HTTPResponse):
         Raises:
             HTTPError: it ends before what was announced, or the server falls behind.
         """
-        return self._heeded(super().read, amt)
+        return self._checked(super().read, amt)
 
     def readinto(self, buffer: Buffer, /) -> int:
         """As `read`, into a buffer that is not empty; how many bytes."""
-        return self._heeded(super().readinto, buffer)
+        return self._checked(super().readinto, buffer)
 
-    def _heeded(self, read: Callable[[_Given], _Found], given: _Given) -> _Found:
+    def _checked(self, read: Callable[[_Given], _Found], given: _Given) -> _Found:
         try:
             found = read(given)
         except (http.client.HTTPException, OSError, ValueError, OverflowError) as error:

@@ -110,14 +110,12 @@ class HubStore:
             raise StoreError(f"{self.url}/{path}: the {len(data)} bytes that came are not those of that commit")
         return data
 
-    def fetch(self, path: str, start: int = 0, stop: int | None = None) -> bytes | memoryview:
-        if self.keeps and stop is None:
-            return self.read(path)
-        kept = self._kept(path, start, stop)
+    def fetch(self, path: str) -> bytes | memoryview:
+        kept = self.read(path) if self.keeps else self._kept(path)
         if kept is not None:
             return kept
         self._check_online(path)
-        return self._files.fetch(path, start, stop)
+        return self._files.fetch(path)
 
     def read_range(self, path: str, start: int, stop: int) -> bytes:
         if stop <= start:

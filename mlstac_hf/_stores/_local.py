@@ -95,8 +95,8 @@ class LocalStore:
     def read(self, path: str) -> bytes:
         return self.read_range(path, 0, None)
 
-    def fetch(self, path: str, start: int = 0, stop: int | None = None) -> bytes:
-        return self.read(path) if stop is None else self.read_range(path, start, stop)
+    def fetch(self, path: str) -> bytes:
+        return self.read(path)
 
     def read_range(self, path: str, start: int, stop: int | None) -> bytes:
         descriptor = self.open_local(path)

@@ -1,6 +1,6 @@
 """The store seam: where bytes come from and go, for every address and everybody.
 
-Owns: the calls (`read`, `read_range`, `fetch`, `stat`, `list`, `put`), and what they promise. A path is
+Owns: the calls (`read`, `read_range`, `fetch`, `fetch_parts`, `stat`, `list`, `put`), and what they promise. A path is
 relative to the store's root, with forward slashes, and never leaves it. A missing file is a plain
 FileNotFoundError, for the caller to name; everything else that goes wrong is a StoreError.
 """
@@ -42,8 +42,8 @@ class Store(Protocol):
     def read(self, path: str) -> bytes:
         """The whole file."""
 
-    def fetch(self, path: str, start: int = 0, stop: int | None = None) -> bytes | memoryview:
-        """As `read`, or with `stop` as `read_range`; memory that is writable is nobody else's."""
+    def fetch(self, path: str) -> bytes | memoryview:
+        """As `read`; memory that is writable is nobody else's."""
 
     def read_range(self, path: str, start: int, stop: int) -> bytes:
         """Bytes `start` to `stop`, fewer where the file ends before."""

@@ -101,7 +101,7 @@ def fetched(store):
 
 
 def fetched_part(store):
-    return store.fetch(NAME, 100, 200) == DATA[100:200]
+    return store.fetch_parts(NAME, [range(100, 150), range(160, 200)]) == [DATA[100:150], DATA[160:200]]
 
 
 def tail(store):

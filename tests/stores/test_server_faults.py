@@ -77,7 +77,10 @@ def part(store):
 
 
 def fetched(store):
-    return store.fetch(NAME) == DATA and store.fetch(NAME, 100, 200) == DATA[100:200]
+    return store.fetch(NAME) == DATA and store.fetch_parts(NAME, [range(100, 150), range(160, 200)]) == [
+        DATA[100:150],
+        DATA[160:200],
+    ]
 
 
 def size(store):

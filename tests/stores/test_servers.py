@@ -48,9 +48,10 @@ def test_a_file_is_read_whole_in_ranges_and_at_its_end(place):
     assert store.read_range(NAME, 9000, 9001) == b""
     assert store.read_range(NAME, 5, 5) == b""
     assert store.fetch(NAME) == DATA
-    assert store.fetch(NAME, 100, 200) == DATA[100:200]
-    assert store.fetch(NAME, 4990, 6000) == DATA[4990:]
-    assert store.fetch("train/empty") == store.fetch(NAME, 9000, 9001) == b""
+    assert store.fetch_parts(NAME, [range(100, 150), range(160, 200)]) == [DATA[100:150], DATA[160:200]]
+    assert store.fetch_parts(NAME, [range(4990, 6000)]) == [DATA[4990:]]
+    assert store.fetch("train/empty") == b""
+    assert store.fetch_parts(NAME, [range(9000, 9001)]) == [b""]
     assert store.read("train/empty") == b""  # again, now that its size is known
     assert store.read_range("train/empty", 0, 10) == b""
     assert store.stat(NAME).nbytes == 5000
