@@ -1,6 +1,6 @@
 """Samples that lie near one another in one file, fetched by one request.
 
-Owns: which samples that is, and what came. Leaves to others: when that is done (`_ahead`), reading a sample out of it
+Owns: which samples that is, and what came. Leaves to others: when that is done (`_crew`), reading a sample out of it
 (`Source`).
 """
 

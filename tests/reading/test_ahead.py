@@ -287,7 +287,7 @@ def test_threads_end_when_nobody_wants_more(end):
 def test_nothing_is_begun_after_the_end():
     source = Watched()
     source.go.clear()
-    found = samples_ahead(source, range(1000), connections=2)
+    found = samples_ahead(source, range(100_000), connections=2)  # more than threads read before the end
     waiting = threading.Thread(target=lambda: next(found, None))
     waiting.start()
     time.sleep(0.05)
@@ -297,7 +297,7 @@ def test_nothing_is_begun_after_the_end():
     assert ended()
     count = len(source.read_so_far)
     time.sleep(0.05)
-    assert len(source.read_so_far) == count < 1000
+    assert len(source.read_so_far) == count < 100_000
 
 
 def _in_a_child(found, source, answers):

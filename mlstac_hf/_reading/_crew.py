@@ -1,0 +1,168 @@
+"""Threads that read ahead of who takes samples one by one, in order.
+
+Owns: how far they run ahead, what is fetched by one request, and that nothing more is begun at the end. Leaves to
+others: reading a sample (`Source`), what one request brings (`_merged`), batches and bad samples (`_ahead`).
+
+What is ahead is bounded by bytes: little at the start, so that the first sample need not share the line with hundreds,
+and twice what was delivered from there on, up to the bound. Threads fetch and decode, and never wait for the consumer:
+what is ahead and not wanted yet lies finished in memory, and nothing more is begun.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections import deque
+from collections.abc import Iterable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+
+from mlstac_hf._reading._merged import MERGED_NBYTES, Piece, pieces_of
+from mlstac_hf._reading._source import Location, Sample, Source
+
+_MOST_AHEAD = 4096
+"""Samples, however small: more of them make nothing faster, and of a count that is a lie each is asked for in vain."""
+_UNKNOWN_NBYTES = 1 << 20  # of a sample that nobody knows the size of, before one was seen
+_LEAST_NBYTES = 1 << 10  # of any sample: its head, and what is noted here
+_PORTIONS = 4  # of what may be ahead: one is planned at a time, and those near one another in it are merged
+_MERGED_PARTS = 8
+_LEAST_MERGED = 512 << 10
+
+
+def read_sample(source: Source, index: int, columns: Sequence[str] | None) -> Sample | Exception:
+    """A sample, or what went wrong, which is raised at its turn."""
+    try:
+        return source.read(index, columns)
+    except Exception as error:  # noqa: BLE001 - raised at the turn of its sample
+        return error
+
+
+@dataclass(slots=True)
+class _Turn:
+    """A sample that was planned."""
+
+    index: int
+    at: Location | None
+    stored: int | None
+    """Bytes, where they are known."""
+    weight: int
+    """Bytes it is held to take in memory: a guess until it was read."""
+    found: Sample | Exception | None = None
+    work: Future[None] | None = None
+
+
+class Crew:
+    """Threads that read ahead, and what they have read. All but `_work` is called by the consumer's thread."""
+
+    def __init__(
+        self,
+        source: Source,
+        indices: Iterable[int],
+        columns: Sequence[str] | None,
+        bounds: tuple[int, int],
+        connections: int,
+    ) -> None:
+        self._source, self._columns = source, columns
+        self._least, self._most = bounds
+        self._indices = iter(indices)
+        self._is_all = False
+        self._failure: Exception | None = None
+        self._turns: deque[_Turn] = deque()
+        self._lock = threading.Lock()
+        self._held = self._delivered = 0
+        self._seen = self._seen_nbytes = self._seen_stored = 0
+        self._is_ended = False
+        self._process = os.getpid()
+        self._pool = ThreadPoolExecutor(connections, "mlstac-ahead")
+
+    def fill(self) -> bool:
+        """Plan as much as may be ahead; False where nothing is left."""
+        if self._process != os.getpid():
+            raise RuntimeError("samples are read ahead in one process: begin to iterate after a fork, not before")
+        while not self._is_all:
+            allowed = min(self._most, self._least + 2 * self._delivered)
+            portion = max(1, allowed // _PORTIONS)
+            if self._turns and (allowed - self._held < portion or len(self._turns) >= _MOST_AHEAD):
+                break
+            self._start(self._plan(portion), min(MERGED_NBYTES, max(_LEAST_MERGED, allowed // _MERGED_PARTS)))
+        if not self._turns and self._failure is not None:
+            raise self._failure
+        return bool(self._turns)
+
+    def take(self) -> tuple[int, Sample | Exception]:
+        """The next sample, when it is here."""
+        turn = self._turns.popleft()
+        if turn.work is not None:
+            turn.work.result()
+        with self._lock:
+            self._held -= turn.weight
+            self._delivered += turn.weight
+        return turn.index, turn.found if turn.found is not None else RuntimeError("the interpreter is ending")
+
+    def end(self) -> None:
+        """Begin nothing more; threads end with what they are at. In a process that was forked off there are none."""
+        self._is_ended = True
+        if self._process == os.getpid():
+            self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def _plan(self, nbytes: int) -> list[_Turn]:
+        """The next samples of about so many bytes, one at least where there is one."""
+        planned: list[_Turn] = []
+        weight = 0
+        while weight < nbytes and len(planned) < _MOST_AHEAD // _PORTIONS:
+            try:
+                turn = self._turn(next(self._indices))
+            except StopIteration:
+                self._is_all = True
+                break
+            except Exception as error:  # noqa: BLE001 - of whoever says which samples; raised after those before it
+                self._is_all, self._failure = True, error
+                break
+            planned.append(turn)
+            weight += turn.weight
+        with self._lock:
+            self._held += weight
+        return planned
+
+    def _turn(self, index: int) -> _Turn:
+        try:
+            at = self._source.location(index)
+            stored = self._source.nbytes(index) if at.nbytes is None else at.nbytes
+        except Exception as error:  # noqa: BLE001 - at the turn of its sample
+            return _Turn(index, None, 0, _LEAST_NBYTES, error)
+        with self._lock:
+            if stored is None:
+                weight = self._seen_nbytes // self._seen if self._seen else _UNKNOWN_NBYTES
+            else:
+                known = self._seen_stored and self._seen_nbytes > self._seen_stored
+                weight = stored * self._seen_nbytes // self._seen_stored if known else stored
+        return _Turn(index, at, stored, weight + _LEAST_NBYTES)
+
+    def _start(self, turns: list[_Turn], merged_nbytes: int) -> None:
+        self._turns += turns
+        turns = [turn for turn in turns if turn.found is None]
+        for piece in pieces_of([turn.at for turn in turns], merged_nbytes):
+            own = [turns[position] for position in piece.positions]
+            work = self._pool.submit(self._work, piece, own)
+            for turn in own:
+                turn.work = work
+
+    def _work(self, piece: Piece, turns: list[_Turn]) -> None:
+        """Fetch and decode the samples of a piece, in a thread. Whatever goes wrong is found at its sample's turn."""
+        source = self._source
+        if len(turns) > 1:  # of their own, so that what came goes when they are read
+            source = source.apart(piece.at, [turn.at.span for turn in turns if turn.at is not None])
+        for turn in turns:
+            if self._is_ended or not threading.main_thread().is_alive():
+                return
+            found = read_sample(source, turn.index, self._columns)
+            weight = _LEAST_NBYTES
+            if isinstance(found, Sample):
+                weight += sum(value.nbytes for value in found.values.values() if isinstance(value, np.ndarray))
+            with self._lock:
+                self._held += weight - turn.weight
+                turn.weight, turn.found = weight, found
+                self._seen, self._seen_nbytes = self._seen + 1, self._seen_nbytes + weight - _LEAST_NBYTES
+                self._seen_stored += turn.stored or 0
