@@ -87,6 +87,8 @@ def part_of(name: str, form: TensorForm, planes: Sequence[int] | None, window: W
     Raises:
         IndexError: the tensor has no such planes, no such window, or too few axes for them.
     """
+    if planes is None and window is None:
+        return Part(None, None, form.shape)
     shape = list(form.shape)
     if planes is not None:
         if len(shape) < _PLANE_AXES:

@@ -124,8 +124,9 @@ def payload_kind(head: bytes) -> str | None:
     Returns:
         Name of the decoder, or None where nobody claims the bytes.
     """
-    for name in reversed(tuple(_DECODERS)):
-        if _DECODERS[name].matches(head[:HEAD]):
+    head = head[:HEAD]
+    for name, decoder in reversed(_DECODERS.items()):
+        if decoder.matches(head):
             return name
     return None
 
@@ -179,8 +180,9 @@ class Safetensors:
         self.tensors: Mapping[str, TensorForm] = {
             name: TensorForm(tensor.dtype, tensor.shape) for name, tensor in header.tensors.items()
         }
-        for name, form in self.tensors.items():
-            check_decoded(f"tensor {short(name)}", form, limit)
+        for name, tensor in header.tensors.items():
+            if tensor.nbytes > limit:
+                check_decoded(f"tensor {short(name)}", self.tensors[name], limit)
 
     def read(
         self,
@@ -190,18 +192,14 @@ class Safetensors:
         out: Array | None = None,
     ) -> Array:
         """See `Payload.read`."""
-        kept = self._kept(name) if planes is None and window is None and out is None else None
-        if kept is not None:
-            return kept
+        stored = self._slices[name].view(memoryview(self._data)) if name in self._slices else None
+        is_whole = planes is None and window is None and out is None
+        if is_whole and stored is not None and may_keep(stored, len(self._data)):
+            return stored
         part, target = requested(self.tensors, name, planes, window, out)
-        np.copyto(target, self._slices[name].view(memoryview(self._data))[part.selection])
+        assert stored is not None  # else it was refused
+        np.copyto(target, stored[part.selection])
         return target
-
-    def _kept(self, name: str) -> Array | None:
-        """A whole tensor where it lies, if it may stay there."""
-        tensor = self._slices.get(name)
-        stored = None if tensor is None else tensor.view(memoryview(self._data))
-        return stored if stored is not None and may_keep(stored, len(self._data)) else None
 
 
 def _is_safetensors(head: bytes) -> bool:

@@ -188,6 +188,7 @@ def check_surrogates(texts: dict[str, str]) -> None:
             raise HeaderError(f"{short(key)} is not Unicode text: {error.reason}") from None
 
 
+_INTEGER = {int}
 _decoder = json.JSONDecoder(object_pairs_hook=_unique)
 
 
@@ -204,8 +205,10 @@ def _slice(name: str, entry: Any, first: int) -> TensorSlice:
     if type(offsets) is not list or len(offsets) != 2 or not _are_counts(offsets):  # noqa: PLR2004 - begin, end
         raise HeaderError(f"tensor {short(name)}: data_offsets {short(offsets)} are not two positions")
     begin, end = offsets
-    nbytes = dtype.itemsize * math.prod(shape)
-    if dtype.itemsize * math.prod(axis or 1 for axis in shape) > MAX_NBYTES:  # also where an axis of 0 hides it
+    nbytes = most = dtype.itemsize * math.prod(shape)
+    if not nbytes:  # an axis of 0 hides how large the others are
+        most = dtype.itemsize * math.prod(axis or 1 for axis in shape)
+    if most > MAX_NBYTES:
         raise HeaderError(f"tensor {short(name)}: shape {short(shape)} overflows 64 bits")
     if end - begin != nbytes:
         raise HeaderError(
@@ -215,4 +218,6 @@ def _slice(name: str, entry: Any, first: int) -> TensorSlice:
 
 
 def _are_counts(values: list[Any]) -> bool:
-    return all([type(value) is int and 0 <= value <= MAX_NBYTES for value in values])  # noqa: C419 - half the time of a generator
+    if not _INTEGER.issuperset(map(type, values)):  # and no bool
+        return False
+    return not values or (min(values) >= 0 and max(values) <= MAX_NBYTES)

@@ -12,6 +12,7 @@ from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,8 @@ from mlstac_hf._formats import (
     RASTER,
     HeaderError,
     Payload,
+    TensorForm,
+    TensorSlice,
     added_decoders,
     open_payload,
     register_decoder,
@@ -31,7 +34,7 @@ from mlstac_hf._reading._merged import Fetched
 from mlstac_hf._reading._metadata_table import MetadataTable
 from mlstac_hf._reading._payload_columns import read_columns
 from mlstac_hf._reading._source import Location, Sample, SampleHead, Targets, column_names, slice_of
-from mlstac_hf._reading._view import UNPADDED, View, ViewError, moved
+from mlstac_hf._reading._view import UNPADDED, Piece, View, ViewError, moved
 from mlstac_hf._spec import parse_crs, parse_datetime, parse_geotransform, text_columns
 from mlstac_hf._stores import LocalStore, Store
 
@@ -246,10 +249,20 @@ class ContainerFolder:
         stored = {key: str(value) for layer in layers for key, value in layer.items() if value is not None}
         sizes = {name: math.prod(form.shape) for name, form in payload.tensors.items()}
         texts = {} if RASTER in sizes else text_columns(payload.metadata, sizes, self.task)
-        forms = {name: form for name, form in payload.tensors.items() if name not in texts}
+        forms = tuple(item for item in payload.tensors.items() if item[0] not in texts)
         try:
-            pieces = self.view.pieces(forms, stored.get(UNPADDED), texts)
+            tensors, columns, pieces = _laid_out(self.view, forms, stored.get(UNPADDED), tuple(texts))
         except ViewError as error:
             raise SchemaMismatchError(f"{self.place(index)}: {error}.") from None
-        tensors = {name: slice_of(payload.tensors[piece.stored].dtype, piece.shape) for name, piece in pieces.items()}
-        return SampleHead(tensors, texts, column_names(tensors, texts), stored, pieces)
+        return SampleHead(tensors, texts, columns, stored, pieces)
+
+
+@lru_cache(maxsize=64)
+def _laid_out(
+    view: View, forms: tuple[tuple[str, TensorForm], ...], unpadded: str | None, texts: tuple[str, ...]
+) -> tuple[Mapping[str, TensorSlice], tuple[str, ...], Mapping[str, Piece]]:
+    """What is handed out of payloads of one form, as most of a split are: dtypes and shapes, columns, pieces."""
+    stored = dict(forms)
+    pieces = view.pieces(stored, unpadded, texts)
+    tensors = {name: slice_of(stored[piece.stored].dtype, piece.shape) for name, piece in pieces.items()}
+    return tensors, column_names(tensors, texts), pieces

@@ -94,7 +94,7 @@ class Crew:
     def take(self) -> tuple[int, Sample | Exception]:
         """The next sample, when it is here."""
         turn = self._turns.popleft()
-        if turn.work is not None:
+        if turn.found is None and turn.work is not None:
             turn.work.result()
         with self._lock:
             self._held -= turn.weight
@@ -111,9 +111,11 @@ class Crew:
         """The next samples of about so many bytes, one at least where there is one."""
         planned: list[_Turn] = []
         weight = 0
+        with self._lock:
+            seen = (self._seen, self._seen_nbytes, self._seen_stored)
         while weight < nbytes and len(planned) < _MOST_AHEAD // _PORTIONS:
             try:
-                turn = self._turn(next(self._indices))
+                turn = self._turn(next(self._indices), *seen)
             except StopIteration:
                 self._is_all = True
                 break
@@ -126,18 +128,18 @@ class Crew:
             self._held += weight
         return planned
 
-    def _turn(self, index: int) -> _Turn:
+    def _turn(self, index: int, seen: int, seen_nbytes: int, seen_stored: int) -> _Turn:
+        """One more, and what it may take, by what those that were read took in memory, and as stored."""
         try:
             at = self._source.location(index)
             stored = self._source.nbytes(index) if at.nbytes is None else at.nbytes
         except Exception as error:  # noqa: BLE001 - at the turn of its sample
             return _Turn(index, None, 0, _LEAST_NBYTES, error)
-        with self._lock:
-            if stored is None:
-                weight = self._seen_nbytes // self._seen if self._seen else _UNKNOWN_NBYTES
-            else:
-                known = self._seen_stored and self._seen_nbytes > self._seen_stored
-                weight = stored * self._seen_nbytes // self._seen_stored if known else stored
+        if stored is None:
+            weight = seen_nbytes // seen if seen else _UNKNOWN_NBYTES
+        else:
+            known = seen_stored and seen_nbytes > seen_stored
+            weight = stored * seen_nbytes // seen_stored if known else stored
         return _Turn(index, at, stored, weight + _LEAST_NBYTES)
 
     def _start(self, turns: list[_Turn], merged_nbytes: int) -> None:

@@ -40,7 +40,7 @@ def pieces_of(locations: Sequence[Location | None], merged_nbytes: int = MERGED_
         locations: of the samples, in the order they are needed; None is read on its own.
         merged_nbytes: the most that one request brings.
     """
-    files: dict[tuple[str, str], list[int]] = {}
+    files: dict[tuple[str, str], list[tuple[int, int, int]]] = {}
     groups: dict[tuple[str, str, int], Piece] = {}
     pieces = []
     for position, at in enumerate(locations):
@@ -51,31 +51,41 @@ def pieces_of(locations: Sequence[Location | None], merged_nbytes: int = MERGED_
                 pieces.append(piece)
             piece.positions.append(position)
         elif at is not None and at.start is not None and at.nbytes:
-            files.setdefault((at.folder, at.path), []).append(position)
+            files.setdefault((at.folder, at.path), []).append((at.start, at.nbytes, position))
         else:
             pieces.append(Piece([position]))
-    for positions in files.values():
-        pieces += _runs(positions, locations, merged_nbytes)
+    for (folder, path), places in files.items():
+        pieces += [
+            Piece(positions, Location(folder, path, begin, end - begin))
+            for begin, end, positions in _runs(places, merged_nbytes)
+        ]
     return sorted(pieces, key=lambda piece: min(piece.positions))
 
 
-def _runs(positions: Iterable[int], locations: Sequence[Location | None], merged_nbytes: int) -> list[Piece]:
-    """Samples of one file, near ones together: no more than `merged_nbytes`, nor more between them than of them."""
-    places = [(at.start or 0, at.nbytes or 0, p) for p in positions if (at := locations[p]) is not None]
-    pieces: list[Piece] = []
+def _runs(places: Iterable[tuple[int, int, int]], merged_nbytes: int) -> list[tuple[int, int, list[int]]]:
+    """Samples of one file, near ones together: no more than `merged_nbytes`, nor more between them than of them.
+
+    Args:
+        places: first byte, bytes and position of each.
+        merged_nbytes: see `pieces_of`.
+
+    Returns:
+        First byte, the byte after the last, and positions of each run.
+    """
+    runs: list[tuple[int, int, list[int]]] = []
+    own: list[int] = []
     begin = end = wanted = 0
     for start, nbytes, position in sorted(places):
         stop = max(end, start + nbytes)
         is_near = start - end <= MAX_GAP and stop - begin <= max(MAX_GAP, 2 * (wanted + nbytes))
-        if not pieces or not is_near or stop - begin > merged_nbytes:
-            pieces.append(Piece([]))
+        if own and not (is_near and stop - begin <= merged_nbytes):
+            runs.append((begin, end, own))
+            own = []
+        if not own:
             begin, stop, wanted = start, start + nbytes, 0
         wanted, end = wanted + nbytes, stop
-        pieces[-1].positions.append(position)
-        at = locations[position]
-        if at is not None:
-            pieces[-1].at = Location(at.folder, at.path, begin, end - begin)
-    return pieces
+        own.append(position)
+    return [*runs, (begin, end, own)]
 
 
 class Fetched:

@@ -237,26 +237,30 @@ def _read(response: Response, url: str, asked: range | None, *, own: bool = Fals
 
 
 def _own(response: Response, nbytes: int) -> memoryview:
-    """The body, as it comes; memory is only taken then, and in large pages where numpy knows how to ask for them."""
+    """The body. Its memory is only taken as it comes, and in large pages where numpy knows how to ask for them."""
     body = np.empty(nbytes, np.uint8).data
-    received = 0
-    try:
-        while received < nbytes:
-            received += response.readinto(body[received:])
-    except (HTTPError, ValueError, OverflowError) as error:
-        raise CutShortError(f"expected {_sum(nbytes)}, received {received}: {error}") from None
+    _fill(response, [body], nbytes)
     return body
 
 
 def _own_parts(response: Response, asked: range, parts: Sequence[range]) -> Parts:
-    """The parts of a range, as they come; what lies between them is dropped."""
-    views, at = [], asked.start
+    """The parts of a range; what lies between them is dropped."""
+    views: list[memoryview] = []
+    buffers, at = [], asked.start
     for part in parts:
-        if part.start > at:
-            _own(response, part.start - at)
-        views.append(_own(response, len(part)))
+        buffers += [np.empty(nbytes, np.uint8).data for nbytes in (part.start - at, len(part))]
+        views.append(buffers[-1])
         at = part.stop
+    _fill(response, buffers, len(asked))
     return Parts(views, len(asked))
+
+
+def _fill(response: Response, buffers: Sequence[memoryview], nbytes: int) -> None:
+    try:
+        response.fill(buffers)
+    except (HTTPError, ValueError, OverflowError) as error:
+        received = nbytes - (response.length_remaining or 0)
+        raise CutShortError(f"expected {_sum(nbytes)}, received {received}: {error}") from None
 
 
 def _sum(nbytes: int | None) -> str:

@@ -18,10 +18,12 @@ import itertools
 import re
 import socket
 import ssl
+import struct
+import sys
 import time
 import weakref
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
@@ -40,6 +42,11 @@ _PORTS = {"http": 80, "https": 443}
 _PLAIN_URL = re.compile(r"(https?)://([A-Za-z0-9.-]+)(?::([0-9]{1,5}))?(/[A-Za-z0-9._~!$&'()*+,;=:@/?%-]*)", re.ASCII)
 """Nothing in it has to be cleaned before it is sent."""
 
+_MOST_BUFFERS = 512
+"""That one call of the system fills; Linux takes 1,024."""
+_WAITS = sys.platform == "linux"
+"""Whether the system fills buffers until they are full, and no longer than it is told to."""
+
 _Given = TypeVar("_Given")
 _Found = TypeVar("_Found", bytes, int)
 _Kept = dict[tuple[str, str, int], deque[http.client.HTTPConnection]]
@@ -56,14 +63,37 @@ class _Watched(io.RawIOBase):
         return True
 
     def readinto(self, buffer: Buffer, /) -> int | None:
+        self._sock.settimeout(self._left())
+        return self._seen(self._raw.readinto(buffer) or 0)
+
+    @property
+    def can_fill(self) -> bool:
+        """Whether there is a `fill`."""
+        return _WAITS and type(self._sock) is socket.socket  # what is encrypted comes in records
+
+    def fill(self, buffers: Sequence[memoryview]) -> int:
+        """As `readinto`, into several buffers, until they are full or it falls behind; how many bytes.
+
+        It is one call of the system. Between many that bring a little, other threads take the interpreter.
+        """
+        seconds, micros = divmod(max(1, int(self._left() * 1e6)), 1_000_000)
+        self._sock.settimeout(None)
+        self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("@ll", seconds, micros))
+        try:
+            return self._seen(self._sock.recvmsg_into(buffers, 0, socket.MSG_WAITALL)[0])
+        except BlockingIOError:
+            raise TimeoutError from None
+
+    def _left(self) -> float:
         left = self._deadline - time.monotonic()
         if left <= 0:
             raise TimeoutError
-        self._sock.settimeout(left)
-        received: int | None = self._raw.readinto(buffer)
+        return left
+
+    def _seen(self, nbytes: int) -> int:
         # bytes that came early are no leave to dawdle later
-        self._deadline = min(self._deadline + (received or 0) / SLOWEST, time.monotonic() + self._timeout)
-        return received
+        self._deadline = min(self._deadline + nbytes / SLOWEST, time.monotonic() + self._timeout)
+        return nbytes
 
     def close(self) -> None:
         self._raw.close()
@@ -98,7 +128,8 @@ class Response(http.client.HTTPResponse):
 
     def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:
         super().__init__(sock, *args, **kwargs)
-        self.fp: Any = io.BufferedReader(_Watched(sock, self.fp.detach(), cast("float", sock.gettimeout())))
+        self._watched = _Watched(sock, self.fp.detach(), cast("float", sock.gettimeout()))
+        self.fp: Any = io.BufferedReader(self._watched)
 
     def begin(self) -> None:
         """Read the headers."""
@@ -125,9 +156,36 @@ class Response(http.client.HTTPResponse):
         """
         return self._checked(super().read, amt)
 
-    def readinto(self, buffer: Buffer, /) -> int:
-        """As `read`, into a buffer that is not empty; how many bytes."""
-        return self._checked(super().readinto, buffer)
+    def fill(self, buffers: Iterable[memoryview]) -> None:
+        """The rest of the body, into buffers that together are as long as it is; `length_remaining` did not come.
+
+        Raises:
+            HTTPError: see `read`.
+        """
+        left = deque(buffer for buffer in buffers if buffer)
+        if left and self._watched.can_fill:
+            early = self._checked(self._early, None)
+            while early:
+                count = min(len(early), len(left[0]))
+                left[0][:count] = early[:count]
+                early = early[count:]
+                _drop(left, count)
+            while left:
+                _drop(left, self._checked(self._straight, left))
+            self.close()
+        while left:
+            _drop(left, self._checked(super().readinto, left[0]))
+
+    def _early(self, _: None) -> bytes:
+        """What came with the headers, or comes first."""
+        return super().read(len(self.fp.peek(1)))
+
+    def _straight(self, buffers: Iterable[memoryview]) -> int:
+        """The next bytes, past what else reads them."""
+        assert self.length is not None  # as buffers are as long
+        received = self._watched.fill(list(itertools.islice(buffers, _MOST_BUFFERS)))
+        self.length -= received
+        return received
 
     def _checked(self, read: Callable[[_Given], _Found], given: _Given) -> _Found:
         try:
@@ -139,6 +197,15 @@ class Response(http.client.HTTPResponse):
             self.kept = None
             raise ProtocolError(f"the connection was closed, {self.length} bytes before the end")
         return found
+
+
+def _drop(buffers: deque[memoryview], nbytes: int) -> None:
+    """Leave out the first bytes of buffers."""
+    while nbytes:
+        buffer = buffers.popleft()
+        if nbytes < len(buffer):
+            buffers.appendleft(buffer[nbytes:])
+        nbytes -= min(nbytes, len(buffer))
 
 
 class Pool:
