@@ -1,9 +1,7 @@
-"""Connections to http servers, kept for the next request, and how long a slow one is waited for.
+"""Connections to http servers, kept for the next request.
 
-Owns: connecting, which connection is used again, and the limit that http.client lacks. Its timeout bounds the silence
-between two bytes, so a server that sends a byte now and then would hold us for ever. Here an answer, headers and body,
-may never be further than that timeout behind `SLOWEST`: one of n bytes is here, or given up, within
-timeout + n / SLOWEST seconds. Nothing is asked twice, nor elsewhere. Leaves to others: asking again (`_http_client`).
+Owns: connecting, and which connection is used again. Nothing is asked twice, nor elsewhere. Leaves to others: how long
+a slow server is waited for (`_http_socket`), asking again (`_http_client`).
 
 The standard library speaks HTTP here, and urllib3 says when to ask again: its own connections take longer over a
 request than it takes to read a sample.
@@ -18,86 +16,28 @@ import itertools
 import re
 import socket
 import ssl
-import struct
-import sys
-import time
 import weakref
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from functools import cache, partial
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import Any, TypeVar, cast
 
 import urllib3
 from urllib3.exceptions import HTTPError, LocationValueError, ProtocolError
 from urllib3.util.wait import wait_for_read
 
-if TYPE_CHECKING:
-    from typing_extensions import Buffer
+from mlstac_hf._stores._http_socket import SLOWEST, Watched, wait_for
 
-SLOWEST = 10_000
-"""Bytes a second. Little, as many connections may share a thin line."""
 KEPT = 32
 """Connections to one host that are kept while nobody uses them."""
 _PORTS = {"http": 80, "https": 443}
 _PLAIN_URL = re.compile(r"(https?)://([A-Za-z0-9.-]+)(?::([0-9]{1,5}))?(/[A-Za-z0-9._~!$&'()*+,;=:@/?%-]*)", re.ASCII)
 """Nothing in it has to be cleaned before it is sent."""
-
 _MOST_BUFFERS = 512
 """That one call of the system fills; Linux takes 1,024."""
-_WAITS = sys.platform == "linux"
-"""Whether the system fills buffers until they are full, and no longer than it is told to."""
-
 _Given = TypeVar("_Given")
 _Found = TypeVar("_Found", bytes, int)
 _Kept = dict[tuple[str, str, int], deque[http.client.HTTPConnection]]
-
-
-class _Watched(io.RawIOBase):
-    """What a socket receives, as long as it keeps up."""
-
-    def __init__(self, sock: socket.socket, raw: io.RawIOBase, timeout_s: float) -> None:
-        self._sock, self._raw, self._timeout = sock, raw, timeout_s
-        self._deadline = time.monotonic() + timeout_s
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Buffer, /) -> int | None:
-        self._sock.settimeout(self._left())
-        return self._seen(self._raw.readinto(buffer) or 0)
-
-    @property
-    def can_fill(self) -> bool:
-        """Whether there is a `fill`."""
-        return _WAITS and type(self._sock) is socket.socket  # what is encrypted comes in records
-
-    def fill(self, buffers: Sequence[memoryview]) -> int:
-        """As `readinto`, into several buffers, until they are full or it falls behind; how many bytes.
-
-        It is one call of the system. Between many that bring a little, other threads take the interpreter.
-        """
-        seconds, micros = divmod(max(1, int(self._left() * 1e6)), 1_000_000)
-        self._sock.settimeout(None)
-        self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("@ll", seconds, micros))
-        try:
-            return self._seen(self._sock.recvmsg_into(buffers, 0, socket.MSG_WAITALL)[0])
-        except BlockingIOError:
-            raise TimeoutError from None
-
-    def _left(self) -> float:
-        left = self._deadline - time.monotonic()
-        if left <= 0:
-            raise TimeoutError
-        return left
-
-    def _seen(self, nbytes: int) -> int:
-        # bytes that came early are no leave to dawdle later
-        self._deadline = min(self._deadline + nbytes / SLOWEST, time.monotonic() + self._timeout)
-        return nbytes
-
-    def close(self) -> None:
-        self._raw.close()
-        super().close()
 
 
 class _Headers(dict[str, str]):
@@ -126,9 +66,9 @@ class Response(http.client.HTTPResponse):
     kept: deque[http.client.HTTPConnection] | None = None
     """Where the connection goes when nobody has given it back yet."""
 
-    def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, sock: socket.socket, *args: Any, timeout_s: float, **kwargs: Any) -> None:
         super().__init__(sock, *args, **kwargs)
-        self._watched = _Watched(sock, self.fp.detach(), cast("float", sock.gettimeout()))
+        self._watched = Watched(sock, self.fp.detach(), timeout_s)
         self.fp: Any = io.BufferedReader(self._watched)
 
     def begin(self) -> None:
@@ -227,7 +167,9 @@ class Pool:
         try:
             if connection is None:
                 connection = _connect(scheme, host, port, timeout)
-            connection.sock.settimeout(timeout.read_timeout)
+            timeout_s = cast("float", timeout.read_timeout)
+            wait_for(connection.sock, timeout_s)
+            connection.response_class = partial(Response, timeout_s=timeout_s)  # type: ignore[assignment] # called
             connection.request(method, target, headers=headers)
             response = cast("Response", connection.getresponse())
         except UnicodeError:
@@ -296,14 +238,13 @@ def _connect(scheme: str, host: str, port: int, timeout: urllib3.Timeout) -> htt
         partial(http.client.HTTPSConnection, context=_tls()) if scheme == "https" else http.client.HTTPConnection
     )
     connection: http.client.HTTPConnection = kind(host, port, timeout=timeout.connect_timeout)
-    connection.response_class = Response
     connection.connect()
     connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return connection
 
 
 def _broken(error: Exception) -> HTTPError:
-    if isinstance(error, TimeoutError):
+    if isinstance(error, TimeoutError | BlockingIOError):
         return HTTPError(f"timed out: no answer, or less than {SLOWEST} bytes a second")
     return ProtocolError(f"the connection broke: {str(error) or type(error).__name__}")
 

@@ -475,7 +475,11 @@ def test_a_length_is_a_claim_for_which_no_memory_is_taken(server, store):
     [
         (whole, Late(DAWDLE_S)),
         (fetched, Late(DAWDLE_S)),
+        (fetched_part, Late(DAWDLE_S)),
         (whole, Trickle(0.02)),
+        (fetched, Trickle(0.02)),
+        (fetched_part, Trickle(0.1)),
+        (fetched, Trickle(0.02, at_once=2000)),
         (part, Trickle(0.1, headers=True)),
         (size, Late(DAWDLE_S)),
         (size, Trickle(0.1, headers=True)),
