@@ -11,6 +11,7 @@ from mlstac_hf._formats._container import (
 from mlstac_hf._formats._dtypes import (
     Array,
     aligned_empty,
+    dtype_name,
     dtype_of,
     is_exotic,
     may_keep,
@@ -62,6 +63,7 @@ __all__ = [
     "container_header",
     "container_header_length",
     "decoder_names",
+    "dtype_name",
     "dtype_of",
     "header_length",
     "is_exotic",

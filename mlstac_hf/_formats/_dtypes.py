@@ -6,7 +6,7 @@ Owns: what exists and what stands in for what. Leaves to others: what a framewor
 from __future__ import annotations
 
 import math
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 import ml_dtypes
@@ -41,6 +41,12 @@ _CODES: dict[str, str] = {
 
 _NAN = 0x7FC00000
 """A float32 NaN with 22 bits to spare."""
+
+
+@lru_cache(maxsize=256)
+def dtype_name(dtype: np.dtype[Any]) -> str:
+    """The name of a dtype, which numpy makes up anew each time."""
+    return dtype.name
 
 
 @cache

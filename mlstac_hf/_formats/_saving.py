@@ -8,8 +8,10 @@ the oracle of our tests. Format: https://github.com/huggingface/safetensors#form
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from typing import Any
+import math
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -26,6 +28,40 @@ def storable(dtype: np.dtype[Any]) -> bool:
     return dtype.newbyteorder("<") in _CODE_OF
 
 
+class _Slot(NamedTuple):
+    """Where one tensor lies in a file."""
+
+    name: str
+    dtype: np.dtype[Any]
+    """As stored."""
+    shape: tuple[int, ...]
+    start: int
+    """First byte, counted from the first tensor's."""
+    nbytes: int
+    entry: str
+    """What the header says of it."""
+
+
+@lru_cache(maxsize=64)
+def _slots(forms: tuple[tuple[str, np.dtype[Any], tuple[int, ...]], ...]) -> tuple[_Slot, ...]:
+    """How tensors of these names, dtypes and shapes lie: by size of their dtype, then by name."""
+    slots: list[_Slot] = []
+    end = 0
+    for name, dtype, shape in sorted(forms, key=lambda form: (-form[1].itemsize, form[0])):
+        stored = dtype.newbyteorder("<")
+        code = _CODE_OF.get(stored)
+        if code is None:
+            raise HeaderError(f"tensor {short(name)}: safetensors has no dtype {dtype.name}")
+        start, end = end, end + dtype.itemsize * math.prod(shape)
+        entry = _encoded({name: {"dtype": code, "shape": list(shape), "data_offsets": [start, end]}})
+        slots.append(_Slot(name, stored, shape, start, end - start, entry[1:-1]))
+    return tuple(slots)
+
+
+def _slots_of(tensors: Mapping[str, Array]) -> tuple[_Slot, ...]:
+    return _slots(tuple([(name, array.dtype, array.shape) for name, array in tensors.items()]))
+
+
 def safetensors_parts(tensors: Mapping[str, Array], metadata: Mapping[str, str]) -> list[bytes | memoryview]:
     """The bytes of a file, in parts that lie one after another; they depend on nothing but the values.
 
@@ -38,17 +74,11 @@ def safetensors_parts(tensors: Mapping[str, Array], metadata: Mapping[str, str])
     Raises:
         HeaderError: a dtype that the format does not have, or texts that are no Unicode or too long for any reader.
     """
-    header: dict[str, Any] = {"__metadata__": dict(metadata)} if metadata else {}
-    ordered = _ordered(tensors)
-    end = 0
-    for name, array in ordered:
-        code = _CODE_OF.get(array.dtype.newbyteorder("<"))
-        if code is None:
-            raise HeaderError(f"tensor {short(name)}: safetensors has no dtype {array.dtype.name}")
-        header[name] = {"dtype": code, "shape": list(array.shape), "data_offsets": [end, end + array.nbytes]}
-        end += array.nbytes
+    slots = _slots_of(tensors)
+    entries = [f'"__metadata__":{_encoded(dict(metadata))}'] if metadata else []
+    entries += [slot.entry for slot in slots]
     try:
-        text = _encoded(header).encode()
+        text = f"{{{','.join(entries)}}}".encode()
     except UnicodeEncodeError:
         check_surrogates(dict(metadata) | dict.fromkeys(tensors, ""))
         raise
@@ -56,10 +86,7 @@ def safetensors_parts(tensors: Mapping[str, Array], metadata: Mapping[str, str])
     if len(text) > MAX_HEADER:
         raise HeaderError(f"its metadata take {len(text)} bytes, more than the {MAX_HEADER} that readers accept")
     parts: list[bytes | memoryview] = [len(text).to_bytes(PREFIX, "little"), text]
-    parts += [
-        np.ascontiguousarray(array, array.dtype.newbyteorder("<")).reshape(-1).view(np.uint8).data
-        for _, array in ordered
-    ]
+    parts += [np.ascontiguousarray(tensors[slot.name], slot.dtype).reshape(-1).view(np.uint8).data for slot in slots]
     return parts
 
 
@@ -85,12 +112,12 @@ def views_of(data: bytes | memoryview, tensors: Mapping[str, Array]) -> dict[str
         data: what `safetensors_parts` made of these tensors.
         tensors: by name; only their dtypes and shapes are looked at.
     """
-    views = {}
-    for name, start in starts_of(0, len(data), tensors).items():
-        array = tensors[name]
-        flat = np.frombuffer(data, array.dtype.newbyteorder("<"), array.size, start)
-        views[name] = flat.reshape(array.shape)
-    return views
+    slots = _slots_of(tensors)
+    begin = _begin(0, len(data), slots)
+    return {
+        slot.name: np.frombuffer(data, slot.dtype, tensors[slot.name].size, begin + slot.start).reshape(slot.shape)
+        for slot in slots
+    }
 
 
 def starts_of(begin: int, nbytes: int, tensors: Mapping[str, Array]) -> dict[str, int]:
@@ -101,12 +128,11 @@ def starts_of(begin: int, nbytes: int, tensors: Mapping[str, Array]) -> dict[str
         nbytes: of the file, at whose end its tensors lie.
         tensors: by name; only their dtypes and shapes are looked at.
     """
-    start, starts = begin + nbytes - sum(array.nbytes for array in tensors.values()), {}
-    for name, array in _ordered(tensors):
-        starts[name] = start
-        start += array.nbytes
-    return starts
+    slots = _slots_of(tensors)
+    first = _begin(begin, nbytes, slots)
+    return {slot.name: first + slot.start for slot in slots}
 
 
-def _ordered(tensors: Mapping[str, Array]) -> list[tuple[str, Array]]:
-    return sorted(tensors.items(), key=lambda item: (-item[1].dtype.itemsize, item[0]))
+def _begin(begin: int, nbytes: int, slots: Sequence[_Slot]) -> int:
+    """Where the first tensor begins."""
+    return begin + nbytes - sum(slot.nbytes for slot in slots)

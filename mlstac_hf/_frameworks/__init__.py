@@ -13,7 +13,7 @@ jax without x64, narrowed where every value fits.
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, lru_cache
 from importlib import import_module
 from typing import Any, Protocol, cast
 
@@ -74,9 +74,13 @@ def to_numpy(value: Any) -> Array:
         ValueError: numpy makes nothing of it, such as lists of different lengths.
         TypeError: a masked array, whose mask would be lost.
     """
-    roots = (kind.__module__.partition(".")[0] for kind in type(value).__mro__)
-    name = next((_ROOTS[root] for root in roots if root in _ROOTS), "numpy")
-    return framework(name).to_numpy(value)
+    return framework(_framework_of(type(value).__mro__)).to_numpy(value)
+
+
+@lru_cache(maxsize=256)
+def _framework_of(classes: tuple[type, ...]) -> str:
+    roots = (kind.__module__.partition(".")[0] for kind in classes)
+    return next((_ROOTS[root] for root in roots if root in _ROOTS), "numpy")
 
 
 @cache

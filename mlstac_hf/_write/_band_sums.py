@@ -6,8 +6,10 @@ Owns: the sum, which depends on the order of the samples and on nothing else. Le
 
 from __future__ import annotations
 
+import operator
 from base64 import b64decode
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -42,7 +44,7 @@ class BandSums:
             return False
         elif edges != self._range:
             self._range = [
-                [_outer(outer, *pair) for pair in zip(known, own, strict=True)]
+                list(map(_OUTER[outer] if None in known or None in own else outer, known, own))
                 for outer, known, own in zip((min, max), self._range, edges, strict=True)
             ]
         if "sums" in bands:
@@ -69,11 +71,10 @@ class BandSums:
             numbers = np.stack([moments.mean, moments.std, *np.array(self._range, np.float64)])
         if not np.isfinite(numbers).all():
             return None
-        drawn = [_drawn(*values) for values in self._values.values()]
+        drawn = np.concatenate([_drawn(*values) for values in self._values.values()], axis=1)
         found = []
-        for band, (mean, std, low, high) in enumerate(numbers.T.tolist()):
-            values = np.concatenate([some[band] for some in drawn])
-            values = values[np.isfinite(values)]
+        for own, (mean, std, low, high) in zip(drawn, numbers.T.tolist(), strict=True):
+            values = own[np.isfinite(own)]
             percentiles = np.percentile(values, PERCENTILES).tolist() if values.size else []
             found.append(
                 BandStatistics(
@@ -111,4 +112,7 @@ def _drawn(dtype: str, text: str) -> Array:
 
 
 def _added(one: list[int], other: list[int]) -> list[int]:
-    return [a + b for a, b in zip(one, other, strict=True)] if one else other
+    return list(map(operator.add, one, other)) if one else other
+
+
+_OUTER = {outer: partial(_outer, outer) for outer in (min, max)}

@@ -30,8 +30,8 @@ _PIECE = 2**13
 _SMALL = 2**20
 """Squares of so many integers up to this sum to 2**53 at most, so a float64 holds every sum of them, in any order."""
 _MOST = 2**63
-_SCRATCH = 2**17
-"""Values that are held as floats at a time: a megabyte, which stays near the core."""
+_SCRATCH = 2**18
+"""Values that are held as floats at a time: two megabytes, more of which would leave the core."""
 _local = threading.local()
 
 

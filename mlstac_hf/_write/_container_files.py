@@ -110,16 +110,17 @@ class ContainerFiles:
         nbytes = sum(map(len, parts))
         self._helpers.count(nbytes)
         payload = self._helpers.take(parts, nbytes) or b"".join(parts)
-        views = views_of(payload.view if isinstance(payload, Space) else payload, sample.tensors)
-        survey = self._plan.survey
+        data, survey = payload.view if isinstance(payload, Space) else payload, self._plan.survey
 
         def done(put: Put | None = None) -> Done:
-            measured = put.measured if put and put.measured else survey.measure(views, sample.index)
+            known = put.measured if put else None
+            measured = known or survey.measure(views_of(data, sample.tensors), sample.index)
             return self._done(sample, name, measured, payload, nbytes)
 
         asked = None
         if isinstance(payload, Space):
-            asked = survey.ask(views, starts_of(payload.start, nbytes, views), sample.index)
+            starts = starts_of(payload.start, nbytes, sample.tensors)
+            asked = survey.ask(sample.tensors, starts, sample.index)
         return Job(nbytes, done, Order("", (), measure=asked) if asked else None, done)
 
     def _prepare_raster(self, sample: Checked, name: str) -> Job[Done]:

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from mlstac_hf._formats import dtype_of
+from mlstac_hf._formats import dtype_name, dtype_of
 from mlstac_hf._spec import BandStatistics, TensorSchema, format_datetime
 from mlstac_hf._write._band_sums import BandSums
 from mlstac_hf._write._measure import Facts
@@ -24,7 +24,7 @@ _EXACT = 2**53
 def facts_of(sample: Checked) -> Facts:
     """The facts of one sample, without what is measured of its values (`_measure`)."""
     facts: Facts = {
-        "tensors": {name: [array.dtype.name, list(array.shape)] for name, array in sample.tensors.items()},
+        "tensors": {name: [dtype_name(array.dtype), list(array.shape)] for name, array in sample.tensors.items()},
         "texts": sorted(sample.texts),
         "keys": {key: kind_of(value) for key, value in sample.keys.items()},
     }

@@ -11,7 +11,7 @@ import mmap
 import os
 import select
 from base64 import b64decode
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import chain
 from typing import Any
 
@@ -70,8 +70,10 @@ def _done(order: dict[str, Any], shared: memoryview, parent: int) -> dict[str, A
     measured = measure_in(shared, order["measure"]) if order["measure"] else None
     if not order["path"]:
         return {"nbytes": 0, "sha256": "", "measured": measured}
-    views = _telling((shared[begin : begin + length] for begin, length in order["parts"]), parent)
-    passing = Passing(chain([b64decode(order["head"])], map(compress, views) if order["compress"] else views))
+    parts: Iterable[memoryview] = [shared[begin : begin + length] for begin, length in order["parts"]]
+    if len(order["parts"]) > 1:
+        parts = _telling(parts, parent)
+    passing = Passing(chain([b64decode(order["head"])], map(compress, parts) if order["compress"] else parts))
     try:
         with putting(order["path"]) as (handle, _):
             write_all(handle, passing)
@@ -80,7 +82,7 @@ def _done(order: dict[str, Any], shared: memoryview, parent: int) -> dict[str, A
     return {"nbytes": passing.nbytes, "sha256": passing.digest, "measured": measured}
 
 
-def _telling(parts: Iterator[memoryview], parent: int) -> Iterator[memoryview]:
+def _telling(parts: Iterable[memoryview], parent: int) -> Iterator[memoryview]:
     """Say now and then how many were taken.
 
     Raises:

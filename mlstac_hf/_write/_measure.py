@@ -52,14 +52,16 @@ class Survey:
         """The same, asked of a helper, JSON-ready; None where nothing is asked, or of what numpy alone does not know.
 
         Args:
-            tensors: arrays as written; only their dtypes and shapes are looked at.
+            tensors: arrays that were written; only their dtypes and shapes are looked at.
             starts: where in memory the bytes of each lie, by name.
             index: of the sample.
         """
         is_asked = self.statistics or self.classes
         if not is_asked or any(array.dtype.type.__module__ != "numpy" for array in tensors.values()):
             return None
-        places = {name: [starts[name], array.dtype.str, array.shape] for name, array in tensors.items()}
+        places = {
+            name: [starts[name], array.dtype.newbyteorder("<").str, array.shape] for name, array in tensors.items()
+        }
         return {"survey": [self.statistics, self.band_axis, self.classes], "tensors": places, "index": index}
 
 

@@ -10,6 +10,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -230,6 +231,7 @@ def _is_unicode(text: str) -> bool:
     return True
 
 
+@lru_cache(maxsize=1024)  # samples have the same ones
 def _key(key: Any) -> str:
     if not isinstance(key, str) or not key or not _is_unicode(key):
         raise TypeError(f"expected keys of metadata to be texts, found {key!r:.80}")

@@ -61,20 +61,20 @@ class SampleFiles:
         helpers.count(nbytes)
         space = helpers.take(parts, nbytes)
         data = b"".join(parts) if space is None else space.view
-        views, facts = views_of(data, sample.tensors), facts_of(sample)
+        facts = facts_of(sample)
         file = f"{name}{self._suffix}"
         path = f"{plan.split}/{file}"
 
         def done(put: Put) -> Done:
-            measured = put.measured or plan.survey.measure(views, sample.index)
+            measured = put.measured or plan.survey.measure(views_of(data, sample.tensors), sample.index)
             id_ = name if sample.id is None else sample.id
             return Done(id_, sample.index, facts | measured, file, put.nbytes, put.digest)
 
         order = None
         if space is not None and isinstance(plan.store, LocalStore):
             self._spaces[sample.index] = space
-            starts = starts_of(space.start, nbytes, views)
-            asked = plan.survey.ask(views, starts, sample.index)
+            starts = starts_of(space.start, nbytes, sample.tensors)
+            asked = plan.survey.ask(sample.tensors, starts, sample.index)
             order = Order(plan.store.locate(path), (space,), compress=plan.compress, measure=asked)
         return Job(2 * nbytes, lambda: done(self._put(path, data)), order, done)
 
