@@ -13,13 +13,14 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
-from itertools import accumulate
+from itertools import accumulate, groupby
 from typing import Any, overload
 
 from mlstac_hf._errors import CorruptSampleError, StoreError, warn
 from mlstac_hf._formats import CONTAINER_PREFIX, HeaderError, container_header_length, parse_container_header
 from mlstac_hf._reading._containers import ContainerFolder, Row
 from mlstac_hf._reading._metadata_table import MetadataTable
+from mlstac_hf._reading._table_rows import TableError
 from mlstac_hf._reading._view import View
 from mlstac_hf._stores import Entry, Store
 
@@ -65,7 +66,7 @@ def open_containers(
             warn(f"{file} has {entry.nbytes} bytes, main.json claims {claimed}; it may have been uploaded anew.")
         rows += found
     if table is not None:
-        _compare(split, rows, table)
+        _compare(split, rows, table, 0)
     return ContainerFolder(
         split=split,
         store=store,
@@ -87,6 +88,7 @@ def counted_containers(
     view: View,
     sizes: Mapping[str, int],
     task: tuple[str, ...] = (),
+    counts: Mapping[str, int] | None = None,
 ) -> ContainerFolder | None:
     """The datapoints of containers by number alone: a header is read when a datapoint of its container is.
 
@@ -98,17 +100,19 @@ def counted_containers(
         view: what of each sample is handed out.
         sizes: by file name, the size the collection claims.
         task: the collection's tasks.
+        counts: the same by file name, where `main.json` says it too, so that the table need not be read for it.
 
     Returns:
         None where the table does not say.
     """
-    counts = table.counts
+    counts = table.counts if counts is None else counts
     names = [file.rpartition("/")[2] for file in files]
     if any(name not in counts for name in names):
         return None
     claims = [Claim(file, counts[name], sizes.get(name)) for file, name in zip(files, names, strict=True)]
     rows = CountedRows(split, store, claims, table)
-    whole = len(table), table.nbytes
+    stored = [claim.nbytes for claim in claims if claim.nbytes is not None]
+    whole = len(rows), sum(stored) if len(stored) == len(claims) else table.nbytes
     return ContainerFolder(split=split, store=store, rows=rows, table=table, view=view, task=task, whole=whole)
 
 
@@ -168,11 +172,20 @@ class CountedRows(Sequence[Row]):
             with self._lock:
                 rows = self._opened.get(which)
                 if rows is None:
-                    rows = self._opened[which] = self._open(self._claims[which])
+                    rows = self._opened[which] = self._open(which)
         return rows[index - self._ends[which] + self._claims[which].count]
 
-    def _open(self, claim: Claim) -> list[Row]:
-        each = self._table.id_nbytes + _ROW_NBYTES
+    def _open(self, which: int) -> list[Row]:
+        try:
+            return self._compared(which)
+        except TableError as error:
+            raise CorruptSampleError(f"{self._split}/metadata.parquet: {error}") from None
+
+    def _compared(self, which: int) -> list[Row]:
+        """The datapoints of a container, as many as were claimed, whatever it holds."""
+        claim = self._claims[which]
+        first = self._ends[which] - claim.count
+        each = self._table.id_nbytes(first, self._ends[which]) + _ROW_NBYTES
         guess = min(max(_FIRST_FETCH, CONTAINER_PREFIX + each * claim.count), _MOST_FETCHED)
         _, rows = _read_header(self._store, claim.file, claim.nbytes, guess)
         lacking = claim.count - len(rows)
@@ -182,7 +195,7 @@ class CountedRows(Sequence[Row]):
                 "it; open the split without streaming, which reads all headers first."
             )
         else:
-            _compare(self._split, rows, self._table)
+            _compare(self._split, rows, self._table, first)
         fault = (
             f"{self._split}/metadata.parquet has {claim.count} rows of the file, and it holds {len(rows)} datapoints"
         )
@@ -224,16 +237,30 @@ def _read_header(
     return entry, [Row(file, point.id, point.start, point.nbytes, end, point.fault) for point in points]
 
 
-def _compare(split: str, rows: Sequence[Row], table: MetadataTable) -> None:
-    """Tell where the table and the containers do not agree."""
-    names = {(row.file.rpartition("/")[2], row.name) for row in rows}
-    lacking = [name for file, name in names if table.row_of(file, name) is None]
+def _compare(split: str, rows: Sequence[Row], table: MetadataTable, first: int | None = None) -> None:
+    """Tell where the table and the containers do not agree.
+
+    Args:
+        split: its name.
+        rows: the datapoints of containers.
+        table: beside them.
+        first: its row that is likely to be that of the first datapoint, and those of the others to follow.
+    """
+    lacking, pairs = [], []
+    for file, own in groupby(rows, lambda row: row.file.rpartition("/")[2]):
+        points = list(own)
+        numbers = table.rows_of(file, [point.name for point in points], first)
+        first = None if first is None else first + len(points)
+        lacking += [point.name for point, number in zip(points, numbers, strict=True) if number is None]
+        pairs += [(point, at) for point, at in zip(points, numbers, strict=True) if at is not None and not point.fault]
     if lacking:
         warn(f"{split}/metadata.parquet lacks {len(lacking)} of {len(rows)} datapoints, such as {min(lacking)!r}.")
-    placed = {
-        (row.file.rpartition("/")[2], row.name): (row.start - row.base, row.nbytes) for row in rows if not row.fault
-    }
-    wrong = table.disagreements(placed)
+    claims = table.placed([at for _, at in pairs])
+    wrong = [
+        point.name
+        for (point, _), (begin, length) in zip(pairs, claims, strict=True)
+        if begin not in (None, point.start - point.base) or length not in (None, point.nbytes)
+    ]
     if wrong:
         warn(
             f"{split}/metadata.parquet places {len(wrong)} datapoints elsewhere than their containers, such as "

@@ -34,6 +34,7 @@ from mlstac_hf._reading._merged import Fetched
 from mlstac_hf._reading._metadata_table import MetadataTable
 from mlstac_hf._reading._payload_columns import read_columns
 from mlstac_hf._reading._source import Location, Sample, SampleHead, Targets, column_names, slice_of
+from mlstac_hf._reading._table_rows import TableError
 from mlstac_hf._reading._view import UNPADDED, Piece, View, ViewError, moved
 from mlstac_hf._spec import parse_crs, parse_datetime, parse_geotransform, text_columns
 from mlstac_hf._stores import LocalStore, Store
@@ -198,14 +199,17 @@ class ContainerFolder:
 
     def table_rows(self) -> list[int | None]:
         """By index, the row of `table` that belongs to a datapoint; None where it has none."""
-        return [self._table_row(row) for row in self.rows]
-
-    def _table_row(self, row: Row) -> int | None:
-        return None if self.table is None else self.table.row_of(row.file.rpartition("/")[2], row.name)
+        return [None if self.table is None else self.table.row_of(_file_name(row), row.name) for row in self.rows]
 
     def _values(self, index: int) -> dict[str, Any]:
-        at = self._table_row(self.rows[index])
-        return {} if self.table is None or at is None else self.table.values(at)
+        if self.table is None:
+            return {}
+        row = self.rows[index]
+        try:
+            at = self.table.row_of(_file_name(row), row.name, index)
+            return {} if at is None else self.table.values(at)
+        except TableError as error:
+            raise self._corrupt(index, HeaderError(f"metadata.parquet: {error}")) from None
 
     def _bytes(self, index: int) -> bytes | memoryview:
         row = self.rows[index]
@@ -255,6 +259,10 @@ class ContainerFolder:
         except ViewError as error:
             raise SchemaMismatchError(f"{self.place(index)}: {error}.") from None
         return SampleHead(tensors, texts, columns, stored, pieces)
+
+
+def _file_name(row: Row) -> str:
+    return row.file.rpartition("/")[2]
 
 
 @lru_cache(maxsize=64)

@@ -6,6 +6,7 @@ Owns: which files, in which order. Leaves to others: what is in them (`_containe
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
@@ -14,13 +15,17 @@ from urllib.parse import unquote, urlsplit
 from mlstac_hf._errors import CollectionNotFoundError, LinkRefusedError, StoreError, warn
 from mlstac_hf._reading._container_headers import counted_containers, open_containers
 from mlstac_hf._reading._containers import ContainerFolder
-from mlstac_hf._reading._metadata_table import MetadataTable, TableError
+from mlstac_hf._reading._metadata_table import MetadataTable
+from mlstac_hf._reading._table_rows import GroupedRows, TableError
 from mlstac_hf._reading._view import WHOLE, View
 from mlstac_hf._spec import Catalog
 from mlstac_hf._stores import Access, LocalStore, Store, open_link
 
 SUFFIX = ".mlstac"
 _TABLE = "metadata.parquet"
+_LARGE_TABLE = 16 << 20
+"""Bytes of a table, up to which fetching all of it takes no longer than asking for some of it."""
+_COUNT = re.compile(r"(\d{1,12}) samples", re.ASCII)
 _SUBFOLDERS = ("", "/mls")  # as published, and as upstream's download lays it
 
 
@@ -122,21 +127,42 @@ def _counted(
 ) -> ContainerFolder | None:
     """The containers beside a table that says how many datapoints each holds; None where none says."""
     for place in (f"{folder}{sub}" for sub in _SUBFOLDERS):
-        rows = _table_at(store, f"{place}/{_TABLE}", wanted)
+        rows = _table_at(store, f"{place}/{_TABLE}", wanted, getattr(catalog, "metadata_checksum", None))
         if rows is None:
             continue
         files = [f"{place}/{name}" for name in listed]
-        if wanted.files is not None:  # what is asked for takes the headers of those that hold it
-            return _opened(store, files, rows, catalog, wanted)
-        return counted_containers(
-            catalog.name, store, files, table=rows, view=wanted.view, sizes=_sizes(catalog), task=wanted.task
-        )
+        try:
+            if wanted.files is not None:  # what is asked for takes the headers of those that hold it
+                return _opened(store, files, rows, catalog, wanted)
+            return counted_containers(
+                catalog.name,
+                store,
+                files,
+                table=rows,
+                view=wanted.view,
+                sizes=_sizes(catalog),
+                task=wanted.task,
+                counts=_counts(catalog),
+            )
+        except TableError:  # which is said where all of it is read
+            return None
     return None
 
 
-def _table_at(store: Store, path: str, wanted: Wanted) -> MetadataTable | None:
+def _table_at(store: Store, path: str, wanted: Wanted, nbytes: object = None) -> MetadataTable | None:
+    """The table beside containers; None where there is none that can be read.
+
+    Args:
+        store: where it is.
+        path: of it.
+        wanted: what is opened.
+        nbytes: its size, as the collection claims; of a large one no more is read than is asked for.
+    """
     try:
-        return MetadataTable(store.read(path), wanted.time_column)
+        if not isinstance(nbytes, int) or nbytes <= _LARGE_TABLE:
+            return MetadataTable(store.read(path), wanted.time_column)
+        there = store.stat(path).nbytes
+        return MetadataTable(store.read(path) if there is None else GroupedRows(store, path, there), wanted.time_column)
     except FileNotFoundError:
         return None
     except TableError as error:
@@ -147,6 +173,13 @@ def _table_at(store: Store, path: str, wanted: Wanted) -> MetadataTable | None:
 def _sizes(catalog: Catalog) -> dict[str, int]:
     """Bytes by file name, as the collection claims."""
     return {_name(file.href): file.nbytes for file in catalog.data_files if file.nbytes is not None}
+
+
+def _counts(catalog: Catalog) -> dict[str, int] | None:
+    """Datapoints by file name, where `main.json` says how many each holds, as `write` has it."""
+    told = [_COUNT.fullmatch(file.description or "") for file in catalog.data_files]
+    counts = {_name(file.href): int(one[1]) for file, one in zip(catalog.data_files, told, strict=True) if one}
+    return counts if len(counts) == len(told) and sum(counts.values()) == catalog.n_items else None
 
 
 def _is_there(store: Store, path: str) -> bool:

@@ -6,17 +6,16 @@ Owns: reading the table, its types, and which row belongs to which datapoint. Le
 
 from __future__ import annotations
 
-import io
 import json
 import math
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Container, Sequence
 from datetime import date, datetime
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
-from mlstac_hf._errors import MissingExtraError
+from mlstac_hf._reading._table_rows import Rows, TableError, WholeRows
 
 PLUMBING = frozenset({"datapoint_id", "begin", "length", "metadata_length", "url", "split"})
 """Columns that say where bytes lie; not shown to users."""
@@ -30,15 +29,11 @@ TIME_COLUMNS = ("start_datetime", "datetime", "s2_date")
 """Columns known to hold the time of a datapoint; the first that is there wins, unless the collection declares one."""
 
 
-class TableError(ValueError):
-    """The file is no such table; the message says why."""
-
-
 class MetadataTable:
     """The rows of `metadata.parquet`, by datapoint.
 
     Args:
-        data: the whole file.
+        data: the whole file, or its rows.
         time: the column that holds the time of a datapoint, where the collection declares one.
         id_column: the column that holds the ids.
         plumbing: columns that are not shown.
@@ -50,29 +45,19 @@ class MetadataTable:
 
     def __init__(
         self,
-        data: bytes,
+        data: bytes | Rows,
         time: str | None = None,
         *,
         id_column: str = "datapoint_id",
         plumbing: Container[str] = PLUMBING,
     ) -> None:
-        try:
-            import pyarrow as pa
-            import pyarrow.parquet as pq
-        except ImportError:
-            raise MissingExtraError(
-                "metadata.parquet needs pyarrow, which is not installed. Install it with: "
-                "pip install 'mlstac-hf[geotiff]'"
-            ) from None
-        try:
-            self._table = pq.read_table(io.BytesIO(data))
-        except (pa.ArrowException, OSError, ValueError) as error:
-            raise TableError(f"it cannot be read as parquet: {str(error)[:200]}") from None
-        if id_column not in self._table.column_names:
-            raise TableError(f"expected a column {id_column}, found {', '.join(self._table.column_names)[:200]}")
+        self._rows: Rows = WholeRows(data) if isinstance(data, bytes) else data
+        names = self._rows.schema.names
+        if id_column not in names:
+            raise TableError(f"expected a column {id_column}, found {', '.join(names)[:200]}")
         self._id, self._plumbing = id_column, plumbing
         self._last: tuple[int, dict[str, Any]] | None = None
-        known = [name for name in (time, *TIME_COLUMNS) if name in self._table.column_names]
+        known = [name for name in (time, *TIME_COLUMNS) if name in names]
         self.time_column = known[0] if known else None
         """The column that holds the time of a datapoint."""
 
@@ -81,12 +66,12 @@ class MetadataTable:
         """The columns that are shown, sorted, each with the name of the Arrow type it comes in."""
         return {
             field.name: _kind(field.type)
-            for field in sorted(self._table.schema, key=_name)
+            for field in sorted(self._rows.schema, key=_name)
             if field.name not in self._plumbing and field.name != FOOTPRINT and not field.name.startswith(SHAPE)
         }
 
     @cached_property
-    def _rows(self) -> dict[tuple[str, str], int]:
+    def _by_name(self) -> dict[tuple[str, str], int]:
         """Row by file name and id, and by id alone under an empty file name; the first row of each."""
         rows: dict[tuple[str, str], int] = {}
         for row, (name, file) in enumerate(zip(self.column(self._id), self.files, strict=True)):
@@ -95,7 +80,7 @@ class MetadataTable:
         return rows
 
     def __len__(self) -> int:
-        return int(self._table.num_rows)
+        return len(self._rows)
 
     @property
     def counts(self) -> dict[str, int]:
@@ -103,36 +88,35 @@ class MetadataTable:
         import pyarrow.compute as pc
 
         counts: dict[str, int] = {}
-        if "url" in self._table.column_names:
-            for url, count in map(dict.values, pc.value_counts(self._table.column("url")).to_pylist()):
-                name = str(url or "").rpartition("/")[2]
+        if "url" in self._rows.schema.names:
+            for url, count in map(dict.values, pc.value_counts(self._rows.column("url")).to_pylist()):
+                name = _file_name(url) or ""
                 counts[name] = counts.get(name, 0) + count
         return {} if "" in counts else counts
 
-    @property
-    def id_nbytes(self) -> int:
-        """Of the id of a datapoint, on average and rounded up; those that are no text are guessed."""
+    def id_nbytes(self, start: int, stop: int) -> int:
+        """Of the ids of some rows, on average and rounded up; those that are no text are guessed."""
         import pyarrow as pa
         import pyarrow.compute as pc
 
-        ids = self._table.column(self._id)
-        if not len(self) or not (pa.types.is_string(ids.type) or pa.types.is_large_string(ids.type)):
+        ids = self._rows.slice(start, min(stop, len(self))).column(self._id)
+        if not len(ids) or not (pa.types.is_string(ids.type) or pa.types.is_large_string(ids.type)):
             return 20
         return int(pc.mean(pc.binary_length(ids)).as_py() or 0) + 1
 
-    @property
+    @cached_property
     def nbytes(self) -> int | None:
         """Of all payloads, where the table says."""
-        if "length" not in self._table.column_names:
+        if "length" not in self._rows.schema.names:
             return None
         return sum(length for length in self.column("length") if isinstance(length, int) and length > 0)
 
     @cached_property
     def files(self) -> list[str | None]:
         """Name of the container of each row, where the table says."""
-        if "url" not in self._table.column_names:
+        if "url" not in self._rows.schema.names:
             return [None] * len(self)
-        return [None if url is None else str(url).rpartition("/")[2] for url in self.column("url")]
+        return list(map(_file_name, self.column("url")))
 
     def rows(self, numbers: Sequence[int | None] | None = None) -> Any:
         """Rows as an Arrow table of all columns that are shown, with the id under `id` too.
@@ -143,19 +127,47 @@ class MetadataTable:
         import pyarrow as pa
 
         # a column of the name id that holds no ids is not the id that is shown
-        names = [name for name in self._table.column_names if name not in self._plumbing or name == self._id]
-        table = self._table.select([name for name in names if name != "id" and not name.startswith(SHAPE)])
-        table = table.append_column("id", self._table.column(self._id))
+        whole = self._rows.whole()
+        names = [name for name in whole.column_names if name not in self._plumbing or name == self._id]
+        table = whole.select([name for name in names if name != "id" and not name.startswith(SHAPE)])
+        table = table.append_column("id", whole.column(self._id))
         return table if numbers is None else table.take(pa.array(numbers, pa.int64()))
 
     def note(self, key: str) -> str | None:
         """What the metadata of the schema says under a key."""
-        found = (self._table.schema.metadata or {}).get(key.encode())
+        found = (self._rows.schema.metadata or {}).get(key.encode())
         return None if found is None else found.decode(errors="replace")
 
-    def row_of(self, file: str, name: str) -> int | None:
-        """The row of datapoint `name` in the container `file`; None where it has none."""
-        return self._rows.get((file, name), self._rows.get(("", name)))
+    def row_of(self, file: str, name: str, near: int | None = None) -> int | None:
+        """The row of a datapoint; None where it has none.
+
+        Args:
+            file: name of its container.
+            name: its id.
+            near: a row that is likely to be its own; where it is, no other is read.
+        """
+        if near is not None and near < len(self):
+            values = self.values(near)
+            if str(values[self._id]) == name and _file_name(values.get("url")) in (None, file):
+                return near
+        return self._by_name.get((file, name), self._by_name.get(("", name)))
+
+    def rows_of(self, file: str, names: Sequence[str], first: int | None = None) -> Sequence[int | None]:
+        """The rows of datapoints of one container.
+
+        Args:
+            file: name of the container.
+            names: their ids, in order.
+            first: the row that is likely to be that of the first of them, and those of the others to follow; where
+                they do, no other is read.
+        """
+        if first is not None and first + len(names) <= len(self):
+            some = self._rows.slice(first, first + len(names))
+            urls = some.column("url").unique().to_pylist() if "url" in some.column_names else [None]
+            ids = some.column(self._id).to_pylist()
+            if list(map(str, ids)) == list(names) and set(map(_file_name, urls)) <= {None, file}:
+                return range(first, first + len(names))
+        return [self.row_of(file, name) for name in names]
 
     def values(self, row: int) -> dict[str, Any]:
         """One row: numbers, texts and booleans as stored, NaN and null as None.
@@ -164,27 +176,35 @@ class MetadataTable:
         """
         kept = self._last
         if kept is None or kept[0] != row:  # asked for by a sample's head, then by its metadata
-            kept = row, {name: _plain(value) for name, value in self._table.slice(row, 1).to_pylist()[0].items()}
+            (found,) = self._rows.slice(row, row + 1).to_pylist()
+            kept = row, {name: _plain(value) for name, value in found.items()}
             self._last = kept
         return dict(kept[1])
 
-    def disagreements(self, placed: Mapping[tuple[str, str], tuple[int, int]]) -> list[str]:
-        """The ids whose offsets in the table are not those of their containers."""
-        found = []
-        names = self._table.column_names
-        columns: Sequence[list[Any]] = [self.column(key) if key in names else [] for key in ("begin", "length")]
-        for (file, name), offsets in placed.items():
-            row = self.row_of(file, name)
-            if row is not None and any(
-                column and column[row] != at for column, at in zip(columns, offsets, strict=True)
-            ):
-                found.append(name)
-        return found
+    def placed(self, rows: Sequence[int]) -> list[tuple[int | None, int | None]]:
+        """Where rows say that their payloads begin, and how long these are; None of what they do not say."""
+        is_run = bool(rows) and list(rows) == list(range(rows[0], rows[0] + len(rows)))
+        some = self._rows.slice(rows[0], rows[-1] + 1) if is_run else None
+        found: list[list[Any]] = []
+        for name in ("begin", "length"):
+            if name not in self._rows.schema.names:
+                found.append([None] * len(rows))
+            elif some is not None:
+                found.append(some.column(name).to_pylist())
+            else:
+                column = self.column(name)
+                found.append([column[row] for row in rows])
+        return list(zip(*found, strict=True))
 
     def column(self, name: str) -> list[Any]:
         """The values of a column, by row."""
-        values: list[Any] = self._table.column(name).to_pylist()
+        values: list[Any] = self._rows.column(name).to_pylist()
         return values
+
+
+def _file_name(url: object) -> str | None:
+    """The name of the container that a link leads to."""
+    return None if url is None else str(url).rpartition("/")[2]
 
 
 def _name(field: Any) -> str:

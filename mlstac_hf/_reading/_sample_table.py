@@ -12,8 +12,9 @@ from typing import Any
 
 from mlstac_hf._errors import MissingExtraError, StoreError
 from mlstac_hf._reading._folder import SampleFolder
-from mlstac_hf._reading._metadata_table import PLACES_IN_SHARDS, MetadataTable, TableError
+from mlstac_hf._reading._metadata_table import PLACES_IN_SHARDS, MetadataTable
 from mlstac_hf._reading._shards import METADATA
+from mlstac_hf._reading._table_rows import TableError
 
 OF_FILES = "mlhf:files"
 """In the metadata of the table's schema: the digest of the files that its rows are of."""

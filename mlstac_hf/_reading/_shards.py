@@ -21,10 +21,11 @@ from tqdm.auto import tqdm
 from mlstac_hf._errors import CorruptSampleError, InvalidCollectionError, MissingSampleError, SchemaMismatchError
 from mlstac_hf._formats import Array, HeaderError, TensorForm, dtype_of
 from mlstac_hf._reading._asking import CONNECTIONS, in_windows
-from mlstac_hf._reading._metadata_table import PLACES_IN_SHARDS, SHAPE, MetadataTable, TableError
+from mlstac_hf._reading._metadata_table import PLACES_IN_SHARDS, SHAPE, MetadataTable
 from mlstac_hf._reading._ranges import target_of
 from mlstac_hf._reading._shard_files import ShardFile, ShardFormat, array_of
 from mlstac_hf._reading._source import Location, Sample, SampleHead, Targets, column_names, slice_of
+from mlstac_hf._reading._table_rows import TableError
 from mlstac_hf._reading._view import UNPADDED, View, ViewError, moved
 from mlstac_hf._spec import TENSOR_NAMES, Shards, TensorSchema, parse_crs, parse_datetime, parse_geotransform
 from mlstac_hf._stores import LocalStore, Store

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from mlstac_hf._formats import CONTAINER_PREFIX
 from mlstac_hf._reading._containers import ContainerFolder, Row
-from mlstac_hf._reading._metadata_table import MetadataTable, TableError
+from mlstac_hf._reading._metadata_table import MetadataTable
+from mlstac_hf._reading._table_rows import TableError
 from mlstac_hf._reading._view import parse_size
 from mlstac_hf._validate._check import Check
 from mlstac_hf._validate._check_files import folder_of, inside

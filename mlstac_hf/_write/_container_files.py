@@ -20,7 +20,7 @@ from mlstac_hf._reading._metadata_table import FOOTPRINT, PLUMBING
 from mlstac_hf._spec import Catalog, DataFile, address_in, format_datetime, parse_datetime
 from mlstac_hf._write._destination import remove_strays
 from mlstac_hf._write._encode import encode
-from mlstac_hf._write._extent import footprints
+from mlstac_hf._write._extent import footprints, outlines
 from mlstac_hf._write._facts import Totals, facts_of
 from mlstac_hf._write._helpers import Helpers, Order, Put
 from mlstac_hf._write._journal import Journal
@@ -35,7 +35,8 @@ from mlstac_hf._write._under_way import UnderWay, put_under_way
 TABLE = "metadata.parquet"
 AHEAD = 1_000_000
 """Bytes that may be held beyond those of one container, while one is put and the next one fills."""
-_STANDARD = ("crs", "geotransform", "start_datetime", "end_datetime")
+_GROUP = 10_000
+"""Rows that are read together where the table lies elsewhere: about a megabyte."""
 
 
 def import_arrow() -> Any:
@@ -251,7 +252,7 @@ def table_bytes(rows: Sequence[Mapping[str, Any]], totals: Totals) -> bytes:
         arrays[key] = pa.array(values, pa.null() if kind == "null" else kinds.get(kind, pa.string()))
     shapes = footprints(totals.places)
     if shapes is not None:
-        arrays[FOOTPRINT] = pa.array([None if shape is None else shape.wkt for shape in shapes], pa.string())
+        arrays[FOOTPRINT] = pa.array(outlines(shapes), pa.string())
     file = io.BytesIO()
-    pq.write_table(pa.table(arrays), file)
+    pq.write_table(pa.table(arrays), file, row_group_size=_GROUP, compression="zstd")
     return file.getvalue()

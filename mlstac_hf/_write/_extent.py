@@ -24,6 +24,7 @@ Box = tuple[float, float, float, float]
 _DIGITS = 6
 """After the point: 0.1 m."""
 _HALF = 180.0
+_CM, _CM_DIGITS = 1e-7, 7
 
 
 def footprints(places: Sequence[Sequence[Any]]) -> np.ndarray[Any, Any] | None:
@@ -44,6 +45,14 @@ def footprints(places: Sequence[Sequence[Any]]) -> np.ndarray[Any, Any] | None:
         )
     except MissingExtraError:
         return None
+    return found
+
+
+def outlines(shapes: np.ndarray[Any, Any]) -> list[str | None]:
+    """Shapes as WKT in degrees, to 1 cm; None stays None."""
+    import shapely
+
+    found: list[str | None] = shapely.to_wkt(shapely.simplify(shapes, _CM), rounding_precision=_CM_DIGITS).tolist()
     return found
 
 
