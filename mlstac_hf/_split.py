@@ -7,7 +7,7 @@ samples (`_reading`), the tensors of a framework (`_frameworks`).
 from __future__ import annotations
 
 import operator
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,17 @@ from mlstac_hf._errors import BAD_SAMPLE, UnknownNameError, warn_skipped
 from mlstac_hf._frameworks import FRAMEWORKS
 from mlstac_hf._frameworks import framework as framework_named
 from mlstac_hf._positions import resolve
-from mlstac_hf._reading import AHEAD_NBYTES, Batch, OnError, Sample, Source, input_planes, read_ahead, samples_ahead
+from mlstac_hf._reading import (
+    AHEAD_NBYTES,
+    START_NBYTES,
+    Batch,
+    OnError,
+    Sample,
+    Source,
+    input_planes,
+    read_ahead,
+    samples_ahead,
+)
 from mlstac_hf._spec import TENSOR_NAMES, Collection
 
 
@@ -106,14 +116,20 @@ class Split:
 
     def _batch(self, where: Sequence[int]) -> Batch:
         """Samples of the source, together; bad ones as `on_error` says."""
+        (batch,) = self._batches([where], start_nbytes=AHEAD_NBYTES)
+        return batch
+
+    def _batches(self, wheres: Iterable[Sequence[int]], *, start_nbytes: int = START_NBYTES) -> Iterator[Batch]:
+        """The same, of one batch after another; those that follow are fetched meanwhile, where they lie elsewhere."""
         skipped: list[str] = []
         on_bad = None if self._on_error == "raise" else lambda _, error: skipped.append(str(error))
-        (batch,) = read_ahead(self._source, [where], self._columns, start_nbytes=AHEAD_NBYTES, on_bad=on_bad)
-        if skipped:
-            warn_skipped(skipped)
-        if batch.indices:
-            self._check_columns(batch.columns, where[0])
-        return batch
+        for batch in read_ahead(self._source, wheres, self._columns, start_nbytes=start_nbytes, on_bad=on_bad):
+            if skipped:
+                warn_skipped(skipped)
+                skipped.clear()
+            if batch.indices:
+                self._check_columns(batch.columns, batch.indices[0])
+            yield batch
 
     def _hand_over_columns(self, batch: Batch) -> dict[str, Any]:
         return {name: self._hand_over(column) for name, column in batch.columns.items()}

@@ -3,7 +3,7 @@
 from mlstac_hf._conditions._filter import Filter, Types
 from mlstac_hf._conditions._place import BBox
 from mlstac_hf._conditions._time import DatetimeLike
-from mlstac_hf._reading._ahead import AHEAD_NBYTES, read_ahead, samples_ahead
+from mlstac_hf._reading._ahead import AHEAD_NBYTES, START_NBYTES, read_ahead, samples_ahead
 from mlstac_hf._reading._arguments import (
     OnError,
     check_columns,
@@ -24,6 +24,7 @@ from mlstac_hf._reading._view import PlaneNames
 
 __all__ = [
     "AHEAD_NBYTES",
+    "START_NBYTES",
     "Address",
     "BBox",
     "Batch",

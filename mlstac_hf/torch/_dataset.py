@@ -7,7 +7,7 @@ order of batches (`_loader`).
 from __future__ import annotations
 
 import operator
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Unpack
 
 import torch.utils.data
@@ -16,7 +16,7 @@ from mlstac_hf._identity import opened, typical_nbytes
 from mlstac_hf._load import LoadArguments
 from mlstac_hf._order import Course, Shuffle, Uneven, shuffling_of
 from mlstac_hf._positions import resolve
-from mlstac_hf._reading import Address
+from mlstac_hf._reading import Address, Batch
 from mlstac_hf.torch._ranks import ranks
 from mlstac_hf.torch._rows import Rows
 
@@ -89,17 +89,29 @@ class SampleDataset(torch.utils.data.Dataset[dict[str, Any]]):
             IndexError: one is outside of the split.
             CorruptSampleError, MissingSampleError: one is bad, unless `on_error="skip"`.
         """
-        batch = self._split._batch(resolve(list(indices), self._split._indices))
+        return self._rows(self._split._batch(resolve(list(indices), self._split._indices)))
+
+    @property
+    def is_local(self) -> bool:
+        """Whether the samples lie on this disk."""
+        return self._split._source.is_local
+
+    def _rows(self, batch: Batch) -> Rows:
         metadata = None
         if self._metadata:
             source = self._split._source
             metadata = [source.metadata(*pair) for pair in zip(batch.indices, batch.heads, strict=True)]
         return Rows(self._split._hand_over_columns(batch), metadata, len(batch.indices))
 
-    def sample(self, index: int) -> dict[str, Any] | None:
-        """A sample, or None of one that is bad and skipped, with a warning that names it; for streams."""
-        rows = self.__getitems__([index])
-        return rows[0] if len(rows) else None
+    def batches(self, indices: Iterable[Sequence[int]]) -> Iterator[Rows]:
+        """As `__getitems__`, one after another; those that follow are fetched meanwhile, if they lie elsewhere."""
+        own = self._split._indices
+        return map(self._rows, self._split._batches(resolve(list(batch), own) for batch in indices))
+
+    def each(self, indices: Iterable[int]) -> Iterator[dict[str, Any] | None]:
+        """The same of one sample after another; None of one that is bad and skipped, with a warning that names it."""
+        for rows in self.batches([index] for index in indices):
+            yield rows[0] if len(rows) else None
 
     def iterable(
         self,

@@ -56,9 +56,8 @@ class SampleIterable(torch.utils.data.IterableDataset[dict[str, Any]]):
         return self._samples(epoch, first + self._done, end)
 
     def _samples(self, epoch: Epoch, first: int, end: int) -> Iterator[dict[str, Any]]:
-        for (index,) in epoch.batches(first, end):
+        for sample in self._dataset.each(index for (index,) in epoch.batches(first, end)):
             self._done += 1
-            sample = self._dataset.sample(index)
             if sample is not None:
                 yield sample
 

@@ -102,7 +102,7 @@ class SampleLoader(torch.utils.data.DataLoader[dict[str, Any]]):
         self._course = dataset.course(
             shuffle, seed=seed, rank=rank, world_size=world_size, uneven=uneven, batch_size=batch_size
         )
-        self._batches = _Batches(self._course)
+        self._batches, self._samples = _Batches(self._course), dataset
         super().__init__(
             dataset,
             batch_sampler=self._batches,
@@ -123,10 +123,18 @@ class SampleLoader(torch.utils.data.DataLoader[dict[str, Any]]):
     def __iter__(self) -> Iterator[Any]:
         epoch = self._course.begin()
         self._batches.epoch = epoch
-        for step, batch in enumerate(super().__iter__()):
+        for step, batch in enumerate(self._batches_ahead(epoch) if self._reads_here else super().__iter__()):
             self._course.deliver(epoch, step)
             yield batch
         self._course.finish(epoch)
+
+    @property
+    def _reads_here(self) -> bool:
+        """Whether this process reads samples that lie elsewhere; torch would not ask which come next."""
+        return not self.num_workers and not self.pin_memory and not self._samples.is_local
+
+    def _batches_ahead(self, epoch: Epoch) -> Iterator[Any]:
+        return map(self.collate_fn, self._samples.batches(epoch.batches()))
 
     @property
     def epoch(self) -> int:

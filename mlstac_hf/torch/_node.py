@@ -71,7 +71,8 @@ class SampleNode(BaseNode[dict[str, Any]]):
         self._dataset = SampleDataset(address, split, metadata=metadata, **arguments)
         self._course = self._dataset.course(shuffle, seed=seed, rank=rank, world_size=world_size, uneven=uneven)
         self._epoch: Epoch | None = None
-        self._steps: Iterator[tuple[int, list[int]]] = iter(())
+        self._step = 0
+        self._samples: Iterator[dict[str, Any] | None] = iter(())
 
     def reset(self, initial_state: dict[str, Any] | None = None) -> None:
         """Go to the next epoch, at first to the first one, or to where a state says.
@@ -86,7 +87,12 @@ class SampleNode(BaseNode[dict[str, Any]]):
         elif self._epoch is not None:
             self._course.finish(self._epoch)
         self._epoch = self._course.begin()
-        self._steps = enumerate(self._epoch.batches())
+        self._read_from(0)
+
+    def _read_from(self, step: int) -> None:
+        assert self._epoch is not None
+        self._step = step
+        self._samples = self._dataset.each(index for (index,) in self._epoch.batches(step))
 
     def next(self) -> dict[str, Any]:
         """The next sample; bad ones are passed over with `on_error="skip"`.
@@ -97,8 +103,15 @@ class SampleNode(BaseNode[dict[str, Any]]):
         """
         assert self._epoch is not None
         while True:
-            step, (index,) = next(self._steps)
-            sample = self._dataset.sample(index)
+            step = self._step
+            try:
+                sample = next(self._samples)
+            except StopIteration:
+                raise
+            except Exception:  # of this sample; who goes on gets the one after it
+                self._read_from(step + 1)
+                raise
+            self._step += 1
             self._course.deliver(self._epoch, step)
             if sample is not None:
                 return sample

@@ -10,7 +10,7 @@ have. Ours are asked first: `.shuffle()` and `.sharding_filter()` right behind a
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from copy import copy
 from functools import cached_property
 from itertools import accumulate
@@ -62,8 +62,25 @@ class _Collections:
         return self._ends[-1] if self._ends else 0
 
     def find(self, index: int) -> tuple[SampleDataset, int]:
+        which, place = self._find(index)
+        return self._datasets[which], place
+
+    def _find(self, index: int) -> tuple[int, int]:
         which = bisect_right(self._ends, index)
-        return self._datasets[which], index - (self._ends[which - 1] if which else 0)
+        return which, index - (self._ends[which - 1] if which else 0)
+
+    def each(self, indices: Callable[[], Iterator[int]]) -> Iterator[dict[str, Any] | None]:
+        """Samples one after another, each collection's read ahead; see `SampleDataset.each`.
+
+        Args:
+            indices: says anew which ones, each time it is called.
+        """
+
+        def of(which: int) -> Iterator[int]:
+            return (place for found, place in map(self._find, indices()) if found == which)
+
+        streams = [dataset.each(of(which)) for which, dataset in enumerate(self._datasets)]
+        return (next(streams[which]) for which, _ in map(self._find, indices()))
 
 
 class SampleMapDataPipe(MapDataPipe):
@@ -112,7 +129,7 @@ class SampleMapDataPipe(MapDataPipe):
         found = [self._samples.find(resolve(index, range(len(self)))) for index in indices]
         if found and all(dataset is found[0][0] for dataset, _ in found):
             return found[0][0].__getitems__([place for _, place in found])
-        return [sample for dataset, place in found if (sample := dataset.sample(place)) is not None]
+        return [sample for dataset, place in found for sample in dataset.each([place]) if sample is not None]
 
 
 class SampleIterDataPipe(IterDataPipe):
@@ -198,9 +215,8 @@ class SampleIterDataPipe(IterDataPipe):
         count = len(self._samples)
         order = Order(count, shuffling_of(self._shuffle), self._seed, self._epoch)
         self._epoch += 1
-        for (index,) in Epoch(order, Plan(count=count)).batches(*self._range()):
-            dataset, place = self._samples.find(index)
-            sample = dataset.sample(place)
+        epoch, (start, stop) = Epoch(order, Plan(count=count)), self._range()
+        for sample in self._samples.each(lambda: (index for (index,) in epoch.batches(start, stop))):
             if sample is not None:
                 yield sample
 

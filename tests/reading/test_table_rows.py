@@ -6,8 +6,6 @@ import json
 import pickle
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -19,6 +17,9 @@ from mlstac_hf._reading import _find_containers, _table_rows
 from mlstac_hf._reading._table_rows import GroupedRows, TableError, WholeRows
 from mlstac_hf._stores import HttpStore, LocalStore
 from mlstac_hf._write import _container_files
+
+pa = pytest.importorskip("pyarrow")
+pq = pytest.importorskip("pyarrow.parquet")
 
 COUNT, GROUP = 100, 7
 TAIL = 1 << 16

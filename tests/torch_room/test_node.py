@@ -99,6 +99,7 @@ def test_a_bad_sample_raises_or_is_passed_over(numbered):
     assert [int(next(node)["target"]) for _ in range(3)] == [0, 1, 2]
     with pytest.raises(CorruptSampleError):
         next(node)
+    assert [int(sample["target"]) for sample in node] == [*range(4, COUNT)]  # who goes on gets the others
     node = SampleNode(numbered, shuffle=False, on_error="skip")
     with pytest.warns(CollectionWarning, match="sample 3"):
         assert [int(sample["target"]) for sample in node] == [number for number in range(COUNT) if number != 3]
