@@ -119,11 +119,19 @@ class Split:
         (batch,) = self._batches([where], start_nbytes=AHEAD_NBYTES)
         return batch
 
-    def _batches(self, wheres: Iterable[Sequence[int]], *, start_nbytes: int = START_NBYTES) -> Iterator[Batch]:
+    def _batches(
+        self,
+        wheres: Iterable[Sequence[int]],
+        windows: Iterator[int] | None = None,
+        *,
+        start_nbytes: int = START_NBYTES,
+    ) -> Iterator[Batch]:
         """The same, of one batch after another; those that follow are fetched meanwhile, where they lie elsewhere."""
         skipped: list[str] = []
         on_bad = None if self._on_error == "raise" else lambda _, error: skipped.append(str(error))
-        for batch in read_ahead(self._source, wheres, self._columns, start_nbytes=start_nbytes, on_bad=on_bad):
+        for batch in read_ahead(
+            self._source, wheres, self._columns, start_nbytes=start_nbytes, on_bad=on_bad, windows=windows
+        ):
             if skipped:
                 warn_skipped(skipped)
                 skipped.clear()

@@ -71,7 +71,8 @@ class Feed:
         """
         skipped: list[str] = []
         on_bad = (lambda _, error: skipped.append(str(error))) if self._skips else None
-        for batch in read_ahead(self._source, epoch.batches(skip), self.split._columns, on_bad=on_bad):
+        windows = epoch.windows(skip)
+        for batch in read_ahead(self._source, epoch.batches(skip), self.split._columns, on_bad=on_bad, windows=windows):
             if skipped:
                 warn_skipped(skipped)
                 skipped.clear()

@@ -37,6 +37,12 @@ class Epoch:
             indices = self.order.at(self.plan.batches(first, min(stop, first + ahead))).tolist()
             yield from (indices[place : place + size] for place in range(0, len(indices), size))
 
+    def windows(self, start: int = 0) -> Iterator[int] | None:
+        """See `Order.windows`, from a step on; None where there are none, or where other ranks have some of each."""
+        plan = self.plan
+        is_own = self.order.shuffling.kind == "blocks" and plan.world_size == 1
+        return self.order.windows(plan.position + start * plan.batch_size) if is_own else None
+
 
 class Course:
     """Where a run stands, and what comes next.

@@ -6,7 +6,7 @@ permutation itself (`_permutation`), who gets which part of an order (`_plan`).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
@@ -17,10 +17,10 @@ from mlstac_hf._order._permutation import Indices, Permutation, key_of
 
 Shuffle = bool | Literal["blocks"]
 
-BLOCK_NBYTES = 8_000_000
-"""Of samples in a row that are kept together: about what one request should ask for."""
+BLOCK_NBYTES = 4_000_000
+"""Of samples in a row that are kept together: one request for them takes longer than asking for it."""
 WINDOW = 16
-"""Blocks among which samples are shuffled."""
+"""Blocks among which samples are shuffled: half of what is read ahead, so that one window comes while one is used."""
 _TYPICAL_NBYTES = 500_000
 """Of a sample, where nobody knows."""
 
@@ -45,7 +45,7 @@ def shuffling_of(shuffle: Shuffle, nbytes: int | None = None) -> Shuffling:
 
     Args:
         shuffle: True, False or `"blocks"`.
-        nbytes: size of a typical sample, where it is known; blocks are made of as many as give about 8 MB.
+        nbytes: size of a typical sample, where it is known; blocks are made of as many as give about 4 MB.
 
     Raises:
         ValueError: it is none of these.
@@ -101,6 +101,18 @@ class Order:
         block, blocks = self.shuffling.block, self._blocks.count
         missing = blocks * block - self.count
         return (int(self._blocks.positions([blocks - 1])[0]) + 1) * block - missing, missing
+
+    def windows(self, position: int) -> Iterator[int]:
+        """Samples from a position to the end of its window, then of each window; nothing where there are none."""
+        if self.shuffling.kind != "blocks":
+            return
+        length, (hole, missing) = self.shuffling.block * self.shuffling.window, self._hole
+        holed = hole // length  # the window that is shorter, where samples are missing
+        while position < self.count:
+            window = (position + missing * (position >= (holed + 1) * length - missing)) // length
+            end = min(self.count, (window + 1) * length - missing * (window >= holed))
+            yield end - position
+            position = end
 
     def _in_blocks(self, positions: Indices) -> Indices:
         block, length = self.shuffling.block, self.shuffling.block * self.shuffling.window

@@ -35,6 +35,7 @@ def read_ahead(
     start_nbytes: int = START_NBYTES,
     connections: int | None = None,
     on_bad: OnBad | None = None,
+    windows: Iterator[int] | None = None,
 ) -> Iterator[Batch]:
     """Batches in the order asked for, read ahead where they come over a network.
 
@@ -47,6 +48,8 @@ def read_ahead(
         connections: requests at a time. Default: 32, and none ahead where the samples lie on this disk.
         on_bad: told the index and error of each sample that cannot be read, which is then left out; without it the
             error is raised at the turn of that sample's batch.
+        windows: how many samples lie near one another, one window after another, where that is known: each is fetched
+            in ranges as large as can be.
 
     Yields:
         A Batch for each of `batches`, which is empty where none of its samples could be read.
@@ -69,7 +72,8 @@ def read_ahead(
 
     rows: list[tuple[int, Sample]] = []
     taken = 0
-    for index, sample in _judged(source, _ahead(source, each(), columns, (start_nbytes, max_nbytes), limit), on_bad):
+    crew = Crew(source, each(), columns, (start_nbytes, max_nbytes), limit, windows)
+    for index, sample in _judged(source, _ahead(crew), on_bad):
         while not sizes[0]:
             sizes.popleft()
             yield stacked([])
@@ -95,7 +99,7 @@ def samples_ahead(
     """As `read_ahead`, one sample after another, each with its index."""
     limit = _connections(source, connections)
     found = (
-        _ahead(source, indices, columns, (START_NBYTES, max_nbytes), limit)
+        _ahead(Crew(source, indices, columns, (START_NBYTES, max_nbytes), limit))
         if limit
         else _one_by_one(source, indices, columns)
     )
@@ -144,10 +148,7 @@ def _judged(
             yield index, None
 
 
-def _ahead(
-    source: Source, indices: Iterable[int], columns: Sequence[str] | None, bounds: tuple[int, int], connections: int
-) -> Generator[tuple[int, Sample | Exception]]:
-    crew = Crew(source, indices, columns, bounds, connections)
+def _ahead(crew: Crew) -> Generator[tuple[int, Sample | Exception]]:
     try:
         while crew.fill():
             yield crew.take()

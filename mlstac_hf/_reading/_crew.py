@@ -13,7 +13,7 @@ from __future__ import annotations
 import os
 import threading
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -54,7 +54,16 @@ class _Turn:
 
 
 class Crew:
-    """Threads that read ahead, and what they have read. All but `_work` is called by the consumer's thread."""
+    """Threads that read ahead, and what they have read. All but `_work` is called by the consumer's thread.
+
+    Args:
+        source: the samples.
+        indices: in the order in which they are taken.
+        columns: see `Source.read`.
+        bounds: bytes that may be ahead at first, and at most.
+        connections: requests at a time.
+        windows: how many samples each lie near one another, one window after another: these are planned together.
+    """
 
     def __init__(
         self,
@@ -63,10 +72,11 @@ class Crew:
         columns: Sequence[str] | None,
         bounds: tuple[int, int],
         connections: int,
+        windows: Iterator[int] | None = None,
     ) -> None:
         self._source, self._columns = source, columns
         self._least, self._most = bounds
-        self._indices = iter(indices)
+        self._indices, self._windows = iter(indices), windows
         self._is_all = False
         self._failure: Exception | None = None
         self._turns: deque[_Turn] = deque()
@@ -84,7 +94,8 @@ class Crew:
         while not self._is_all:
             allowed = min(self._most, self._least + 2 * self._delivered)
             portion = max(1, allowed // _PORTIONS)
-            if self._turns and (allowed - self._held < portion or len(self._turns) >= _MOST_AHEAD):
+            least = portion if self._windows is None else allowed // 2
+            if self._turns and (allowed - self._held < least or len(self._turns) >= _MOST_AHEAD):
                 break
             self._start(self._plan(portion), min(MERGED_NBYTES, max(_LEAST_MERGED, allowed // _MERGED_PARTS)))
         if not self._turns and self._failure is not None:
@@ -108,12 +119,15 @@ class Crew:
             self._pool.shutdown(wait=False, cancel_futures=True)
 
     def _plan(self, nbytes: int) -> list[_Turn]:
-        """The next samples of about so many bytes, one at least where there is one."""
+        """The next samples of about so many bytes, or the next window, one at least where there is one."""
         planned: list[_Turn] = []
-        weight = 0
+        weight, count = 0, _MOST_AHEAD // _PORTIONS
+        window = None if self._windows is None else next(self._windows, None)
+        if window is not None:
+            nbytes, count = max(nbytes, self._most // 2), min(window, count)
         with self._lock:
             seen = (self._seen, self._seen_nbytes, self._seen_stored)
-        while weight < nbytes and len(planned) < _MOST_AHEAD // _PORTIONS:
+        while weight < nbytes and len(planned) < count:
             try:
                 turn = self._turn(next(self._indices), *seen)
             except StopIteration:

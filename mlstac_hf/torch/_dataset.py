@@ -103,14 +103,19 @@ class SampleDataset(torch.utils.data.Dataset[dict[str, Any]]):
             metadata = [source.metadata(*pair) for pair in zip(batch.indices, batch.heads, strict=True)]
         return Rows(self._split._hand_over_columns(batch), metadata, len(batch.indices))
 
-    def batches(self, indices: Iterable[Sequence[int]]) -> Iterator[Rows]:
-        """As `__getitems__`, one after another; those that follow are fetched meanwhile, if they lie elsewhere."""
-        own = self._split._indices
-        return map(self._rows, self._split._batches(resolve(list(batch), own) for batch in indices))
+    def batches(self, indices: Iterable[Sequence[int]], windows: Iterator[int] | None = None) -> Iterator[Rows]:
+        """As `__getitems__`, one after another; those that follow are fetched meanwhile, if they lie elsewhere.
 
-    def each(self, indices: Iterable[int]) -> Iterator[dict[str, Any] | None]:
+        Args:
+            indices: of each batch.
+            windows: how many samples each lie near one another; see `Epoch.windows`.
+        """
+        own = self._split._indices
+        return map(self._rows, self._split._batches((resolve(list(batch), own) for batch in indices), windows))
+
+    def each(self, indices: Iterable[int], windows: Iterator[int] | None = None) -> Iterator[dict[str, Any] | None]:
         """The same of one sample after another; None of one that is bad and skipped, with a warning that names it."""
-        for rows in self.batches([index] for index in indices):
+        for rows in self.batches(([index] for index in indices), windows):
             yield rows[0] if len(rows) else None
 
     def iterable(

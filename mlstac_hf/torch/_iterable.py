@@ -56,7 +56,8 @@ class SampleIterable(torch.utils.data.IterableDataset[dict[str, Any]]):
         return self._samples(epoch, first + self._done, end)
 
     def _samples(self, epoch: Epoch, first: int, end: int) -> Iterator[dict[str, Any]]:
-        for sample in self._dataset.each(index for (index,) in epoch.batches(first, end)):
+        indices = (index for (index,) in epoch.batches(first, end))
+        for sample in self._dataset.each(indices, epoch.windows(first)):
             self._done += 1
             if sample is not None:
                 yield sample

@@ -31,7 +31,7 @@ class SampleLoader(torch.utils.data.DataLoader[dict[str, Any]]):
         split: `train`, `validation`, `test`, or another name the collection has.
         batch_size: samples of a batch on one rank.
         num_workers: processes that read. 0 reads in this one.
-        shuffle: True for another order each epoch; `"blocks"` for one in which runs of samples of about 8 MB stay near
+        shuffle: True for another order each epoch; `"blocks"` for one in which runs of samples of about 4 MB stay near
             each other, which suits containers that are read over a network (docs/train.md has how well it shuffles);
             False for the order in which samples are stored.
         seed: of the order, the same on all ranks.
@@ -134,7 +134,7 @@ class SampleLoader(torch.utils.data.DataLoader[dict[str, Any]]):
         return not self.num_workers and not self.pin_memory and not self._samples.is_local
 
     def _batches_ahead(self, epoch: Epoch) -> Iterator[Any]:
-        return map(self.collate_fn, self._samples.batches(epoch.batches()))
+        return map(self.collate_fn, self._samples.batches(epoch.batches(), epoch.windows()))
 
     @property
     def epoch(self) -> int:

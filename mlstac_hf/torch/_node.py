@@ -92,7 +92,8 @@ class SampleNode(BaseNode[dict[str, Any]]):
     def _read_from(self, step: int) -> None:
         assert self._epoch is not None
         self._step = step
-        self._samples = self._dataset.each(index for (index,) in self._epoch.batches(step))
+        indices = (index for (index,) in self._epoch.batches(step))
+        self._samples = self._dataset.each(indices, self._epoch.windows(step))
 
     def next(self) -> dict[str, Any]:
         """The next sample; bad ones are passed over with `on_error="skip"`.

@@ -58,7 +58,8 @@ def test_known_values_of_blocks_stay():
 @settings(max_examples=30)
 @given(st.integers(1, 2000), st.integers(1, 60), st.integers(1, 9), SEEDS)
 def test_a_window_is_made_of_whole_blocks(count, block, window, seed):
-    found = Order(count, Shuffling("blocks", block, window), seed).at(range(count))
+    order = Order(count, Shuffling("blocks", block, window), seed)
+    found, windows = order.at(range(count)), order.windows(0)
     blocks = -(-count // block)
     seen, start, sizes = set(), 0, [min(block, count - number * block) for number in range(blocks)]
     while start < count:
@@ -67,10 +68,14 @@ def test_a_window_is_made_of_whole_blocks(count, block, window, seed):
             here.add(int(found[end]) // block)
             end += 1
         assert not here & seen  # a block is over with its window
-        assert end - start == sum(sizes[number] for number in here)
+        assert end - start == sum(sizes[number] for number in here) == next(windows)
+        middle = (start + end) // 2
+        assert list(order.windows(middle))[:1] == [end - middle]
         seen |= here
         start = end
     assert seen == set(range(blocks))
+    assert not list(windows)
+    assert not list(Order(count, Shuffling("full"), seed).windows(0))
 
 
 def test_far_along_a_huge_order_takes_no_memory():
@@ -87,10 +92,10 @@ def mixture(order, groups, batch):
 
 
 def test_how_well_blocks_shuffle_as_documented():
-    """The numbers of docs/train.md: 20,000 samples of 400 kB, so blocks of 20 in windows of 16."""
+    """The numbers of docs/train.md: 20,000 samples of 400 kB, so blocks of 10 in windows of 16."""
     count, batch = 20_000, 32
     shuffling = shuffling_of("blocks", 400_000)
-    assert shuffling == Shuffling("blocks", 20, 16)
+    assert shuffling == Shuffling("blocks", 10, 16)
     stored, blocks, full = (
         Order(count, way, 5).at(range(count)) for way in (Shuffling("none"), shuffling, Shuffling("full"))
     )
@@ -108,8 +113,8 @@ def test_how_well_blocks_shuffle_as_documented():
     [
         (True, None, Shuffling("full")),
         (False, 10, Shuffling("none")),
-        ("blocks", 400_000, Shuffling("blocks", 20, 16)),
-        ("blocks", None, Shuffling("blocks", 16, 16)),
+        ("blocks", 400_000, Shuffling("blocks", 10, 16)),
+        ("blocks", None, Shuffling("blocks", 8, 16)),
         ("blocks", 10**9, Shuffling("blocks", 1, 16)),
     ],
 )
