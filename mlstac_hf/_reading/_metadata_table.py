@@ -99,7 +99,7 @@ class MetadataTable:
         import pyarrow as pa
         import pyarrow.compute as pc
 
-        ids = self._rows.slice(start, min(stop, len(self))).column(self._id)
+        ids = self._rows.slice(min(start, len(self)), min(stop, len(self))).column(self._id)
         if not len(ids) or not (pa.types.is_string(ids.type) or pa.types.is_large_string(ids.type)):
             return 20
         return int(pc.mean(pc.binary_length(ids)).as_py() or 0) + 1

@@ -220,3 +220,16 @@ def test_without_a_word_on_their_number_datapoints_are_counted_by_the_table(tmp_
         split = streamed(server)
         assert len(split) == 100
         assert split.metadata[55]["number"] == 55
+
+
+def test_a_table_that_lacks_rows_is_told_and_the_others_are_found(tmp_path, published):
+    path = tmp_path / "train" / "metadata.parquet"
+    pq.write_table(pq.read_table(path).slice(10, 60), path, row_group_size=16)
+    with MisbehavingServer(tmp_path) as server:
+        split = streamed(server)
+        with pytest.warns(mlstac_hf.CollectionWarning, match="lacks 20 of 20 datapoints"):
+            assert split.metadata[99]["number"] is None
+        with pytest.warns(mlstac_hf.CollectionWarning, match="lacks 10 of 20 datapoints"):
+            assert split.metadata[15]["number"] == 15
+        assert split.metadata[3]["number"] is None
+        assert split[3]["input"].flat[0] == 3
