@@ -16,6 +16,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
+from itertools import accumulate
 from pathlib import Path
 
 from _bench import make_collection, report
@@ -40,6 +41,14 @@ def server(folder):
         running.stdin.close()
 
 
+def container_bytes(payloads):
+    """A container of these payloads by id."""
+    begins = accumulate(map(len, payloads.values()), initial=0)
+    places = {name: [begin, len(data)] for (name, data), begin in zip(payloads.items(), begins, strict=False)}
+    header = json.dumps(places).encode()
+    return b"".join([b"#y", len(header).to_bytes(8, "little"), header, *payloads.values()])
+
+
 def make_layouts(folder):
     """The same samples plain, compressed, and in containers of safetensors without a table beside them."""
     plain = make_collection(folder / "plain", SAMPLES)
@@ -52,16 +61,9 @@ def make_layouts(folder):
     (folder / "containers" / "train").mkdir(parents=True)
     containers = []
     for start in range(0, SAMPLES, PER_CONTAINER):
-        places, begin = {}, 0
-        for file in files[start : start + PER_CONTAINER]:
-            places[file.name.partition(".")[0]] = [begin, file.stat().st_size]
-            begin += file.stat().st_size
-        header = json.dumps(places).encode()
         name = f"train_{start // PER_CONTAINER:04d}.mlstac"
-        with (folder / "containers" / "train" / name).open("wb") as target:
-            target.write(b"#y" + len(header).to_bytes(8, "little") + header)
-            for file in files[start : start + PER_CONTAINER]:
-                target.write(file.read_bytes())
+        own = {file.name.partition(".")[0]: file.read_bytes() for file in files[start : start + PER_CONTAINER]}
+        (folder / "containers" / "train" / name).write_bytes(container_bytes(own))
         containers.append(folder / "containers" / "train" / name)
     split = {"name": "train", "data_files": [f"train/{path.name}" for path in containers]}
     split |= {"data_checksum": [path.stat().st_size for path in containers]}

@@ -28,6 +28,8 @@ with tempfile.TemporaryDirectory(prefix="mlstac-hf-benchmark-") as folder:
     run("push.py", folder)
 with tempfile.TemporaryDirectory(prefix="mlstac-hf-benchmark-") as folder:
     run("over_http.py", folder)
+with tempfile.TemporaryDirectory(prefix="mlstac-hf-benchmark-") as folder:
+    run("first_sample.py", folder)
 if MEMORY.is_dir():
     with tempfile.TemporaryDirectory(prefix="mlstac-hf-benchmark-", dir=MEMORY) as folder:
         run("convert.py", folder, "convert in memory")
