@@ -45,11 +45,11 @@ def test_without_shuffle_samples_come_as_stored(numbered):
     assert numbers(SampleLoader(numbered, "test", num_workers=0, shuffle=False)) == [0, 1]
 
 
-def test_blocks_are_as_large_as_eight_megabytes(numbered):
+def test_blocks_are_as_large_as_four_megabytes(numbered):
     loader = SampleLoader(numbered, shuffle="blocks", num_workers=0)
     assert sorted(numbers(loader)) == list(range(COUNT))
     nbytes = sum(path.stat().st_size for path in Path(numbered, "train").iterdir()) / COUNT
-    assert loader.state_dict()["block"] == round(8_000_000 / int(nbytes))
+    assert loader.state_dict()["block"] == round(4_000_000 / int(nbytes))
 
 
 @pytest.mark.parametrize("workers", [0, 2])
