@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 
@@ -295,3 +296,52 @@ def test_datasets_of_hugging_face_that_vary(tmp_path):
     split = written(plain, tmp_path / "plain")
     assert_equal(split[1]["input"], np.array([3, 4]))
     assert split[1]["target"] == "b"
+
+
+@pytest.mark.parametrize(
+    ("column", "said"),
+    [
+        # of each, the number of elements is one that an array could have
+        (
+            [[[1, 2, 3]], [[1, 2, 3, 4, 5, 6], [7, 8, 9, 10]]],
+            "sample 1: input: expected lists of one length, as an array has, found lengths 6, 4",
+        ),
+        (
+            [[[1, 2]], [[1, 2], None]],
+            "sample 1: input: expected lists of one length, as an array has, found lengths 2, null",
+        ),
+        ([[[1, 2]], [[1, None], [3, 4]]], "sample 1: input: expected numbers, found 1 nulls among 4"),
+        ([[1], [None]], "sample 1: input: expected numbers, found 1 nulls among 1"),
+    ],
+)
+def test_lists_of_hugging_face_that_are_no_array(tmp_path, column, said):
+    datasets = pytest.importorskip("datasets")
+    with pytest.raises(ValueError, match="^" + re.escape(said)):
+        mlstac_hf.write(datasets.Dataset.from_dict({"input": column}), tmp_path, BARE)
+
+
+def test_a_column_of_hugging_face_that_is_no_numbers(tmp_path):
+    datasets = pytest.importorskip("datasets")
+    dataset = datasets.Dataset.from_dict({"input": [{"a": 1}], "target": [1]})
+    with pytest.raises(
+        TypeError, match=r"^sample 0: input: expected numbers or lists of numbers, found struct<a: int64>"
+    ):
+        mlstac_hf.write(dataset, tmp_path, BARE)
+
+
+def test_transforms_and_columns_of_hugging_face_are_what_is_written(tmp_path):
+    datasets = pytest.importorskip("datasets")
+    stored = datasets.Dataset.from_dict({"image": [[1, 2], [3, 4]], "target": [5, 6], "secret": ["a", "b"]})
+
+    def made(rows):
+        return {"input": [np.array(image, "uint16")[None] for image in rows["image"]], "target": rows["target"]}
+
+    split = written(stored.with_transform(made), tmp_path / "transform")
+    assert_equal(split[1]["input"], np.array([[3, 4]], "uint16"))
+    assert (int(split[1]["target"]), "secret" in split.metadata[1]) == (6, False)
+    chosen = stored.rename_column("image", "input").with_format("numpy", columns=["input", "target"])
+    split = written(chosen, tmp_path / "columns")
+    assert_equal(split[1]["input"], np.array([3, 4]))
+    assert "secret" not in split.metadata[1]
+    chosen = chosen.with_format("numpy", columns=["input"], output_all_columns=True)
+    assert written(chosen, tmp_path / "all").metadata[1]["secret"] == "b"
