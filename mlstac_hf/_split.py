@@ -24,6 +24,7 @@ from mlstac_hf._reading import (
     Sample,
     Source,
     input_planes,
+    is_scaled,
     read_ahead,
     samples_ahead,
 )
@@ -113,6 +114,11 @@ class Split:
             return input_planes(self._source, self._indices[0]) if len(self) else None
         except BAD_SAMPLE:
             return None
+
+    @property
+    def is_scaled(self) -> bool:
+        """Whether `input` has other numbers than those that are stored: physical values, or normalised ones."""
+        return is_scaled(self._source)
 
     def _batch(self, where: Sequence[int]) -> Batch:
         """Samples of the source, together; bad ones as `on_error` says."""

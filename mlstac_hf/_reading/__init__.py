@@ -15,7 +15,7 @@ from mlstac_hf._reading._arguments import (
 from mlstac_hf._reading._batch import Batch, Columns, read_batch
 from mlstac_hf._reading._open import Address, open_collection, open_split
 from mlstac_hf._reading._origin import Origin, origin_of, passing, streaming
-from mlstac_hf._reading._scale import Scale
+from mlstac_hf._reading._scale import Scale, is_scaled
 from mlstac_hf._reading._selection import Normalize, Selection, SelectionArguments, select, selection_of
 from mlstac_hf._reading._size import nbytes_of, whole_of
 from mlstac_hf._reading._source import Location, Sample, SampleHead, Source, input_planes
@@ -49,6 +49,7 @@ __all__ = [
     "check_names",
     "check_on_error",
     "input_planes",
+    "is_scaled",
     "names_of_splits",
     "nbytes_of",
     "open_collection",

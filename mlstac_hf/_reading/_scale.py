@@ -17,7 +17,7 @@ import numpy as np
 from mlstac_hf._errors import InvalidCollectionError, SchemaMismatchError
 from mlstac_hf._formats import Array, TensorSlice, aligned_empty
 from mlstac_hf._reading._selected import Through
-from mlstac_hf._reading._source import Sample, SampleHead, Targets
+from mlstac_hf._reading._source import Sample, SampleHead, Source, Targets
 from mlstac_hf._reading._view import MAX_PLANES, WHOLE, View
 from mlstac_hf._spec import Collection
 
@@ -186,3 +186,10 @@ def _of_bands(collection: Collection, operation: str, key: str, neutral: float) 
             found[position if band.index is None else band.index] = float(value)
     count = min(max(found, default=-1) + 1, MAX_PLANES)
     return Step(operation, tuple(found.get(plane, neutral) for plane in range(count)), neutral)
+
+
+def is_scaled(source: Source) -> bool:
+    """Whether `input` has other numbers than those that are stored."""
+    while isinstance(source, Through) and not isinstance(source, Scaled):
+        source = source.source
+    return isinstance(source, Scaled)

@@ -20,7 +20,7 @@ from mlstac_hf._spec._metadata import (
 )
 from mlstac_hf._spec._names import MAX_SAMPLES, PLAIN, SUFFIXES, SUMS, decode_name, encode_name, split_suffix
 from mlstac_hf._spec._parts import Annotations, Band, BandStatistics, Catalog, DataFile, Extent, Shards, TensorSchema
-from mlstac_hf._spec._planes import check_planes, of_planes
+from mlstac_hf._spec._planes import check_planes, of_other_numbers, of_planes
 from mlstac_hf._spec._problems import Problem, is_relative, is_url
 from mlstac_hf._spec._publishable import check_publishable
 from mlstac_hf._spec._sensors import SENSORS, Sensor, bands_of, find_sensor
@@ -67,6 +67,7 @@ __all__ = [
     "is_relative",
     "is_url",
     "main_json",
+    "of_other_numbers",
     "of_planes",
     "parse_crs",
     "parse_datetime",

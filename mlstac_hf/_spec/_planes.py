@@ -1,6 +1,7 @@
 """The planes of `input` and the bands of the collection: which is which, and what is left when some were chosen.
 
-Owns: bands and numbers by band of chosen planes, how many they ask for. Leaves to others: choosing (`_reading`).
+Owns: bands and numbers by band of chosen planes, and of planes in another unit; how many planes bands ask for. Leaves to
+others: choosing and scaling (`_reading`).
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from mlstac_hf._spec._parts import Band
 
 Item = TypeVar("Item")
 _PLANES_FROM_END = 3
+_OF_NUMBERS = ("scale", "offset", "statistics")
 
 
 def check_planes(collection: Collection, shape: Sequence[int], *, more: bool = False) -> str | None:
@@ -51,6 +53,21 @@ def of_planes(collection: Collection, planes: tuple[int, ...] | None) -> Collect
         "offset": old.offset and {k: tuple(_of(v, planes, k)) for k, v in old.offset.items()},
     }
     bands = tuple(_bands(collection, planes))
+    return collection.model_copy(update={"annotations": old.model_copy(update=numbers), "bands": bands})
+
+
+def of_other_numbers(collection: Collection) -> Collection:
+    """The collection when `input` was scaled or normalised: nothing that is said of the stored numbers is left."""
+    old = collection.annotations
+    numbers = {
+        name: {tensor: values for tensor, values in given.items() if tensor != "input"} or None
+        for name in _OF_NUMBERS
+        if (given := getattr(old, name))
+    }
+    bands = tuple(
+        Band(**{key: value for key, value in dict(band).items() if key.removeprefix("raster:") not in _OF_NUMBERS})
+        for band in collection.bands
+    )
     return collection.model_copy(update={"annotations": old.model_copy(update=numbers), "bands": bands})
 
 

@@ -13,6 +13,7 @@ from mlstac_hf._spec import parse_crs, parse_datetime, parse_geotransform
 from mlstac_hf._validate._check import Check
 from mlstac_hf._validate._scan import Part, Seen
 
+_MAY_BE_INVENTED = ("crs", "geotransform", "start_datetime")
 _INVENTED = (0, 1, 0, 0, 0, 1)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MOST_KNOWN = 4096  # codes that are remembered
@@ -37,7 +38,8 @@ class MetadataCheck(Check):
     def sample(self, part: Part, seen: Seen) -> None:
         """What is stored, and what can be made of it."""
         if seen.raw.get("isSTAC") == "0":
-            self.say("W406", 'isSTAC is "0": mlstac 0.0.23 invented its place or time', seen.place)
+            if any(seen.raw.get(key) for key in _MAY_BE_INVENTED):
+                self.say("W406", 'isSTAC is "0": mlstac 0.0.23 invented its place or time', seen.place)
             self._lacking["place"] += 1
             self._lacking["time"] += 1
             return

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from mlstac_hf._spec import STANDARD_KEYS, TENSOR_NAMES, Collection, of_planes
+from mlstac_hf._spec import STANDARD_KEYS, TENSOR_NAMES, Collection, of_other_numbers, of_planes
 from mlstac_hf._write._from_datasets import rows_of
 from mlstac_hf._write._sample import Sample
 
@@ -52,15 +52,20 @@ def items_of(samples: Any) -> Iterator[Any]:
 
 
 def described(samples: Any, collection: Collection) -> Collection:
-    """The collection to write: where a split of ours has some bands, and the collection all of its, those bands.
+    """The collection to write: where it says of a split of ours what the split's own says, what is left of that.
+
+    Where the split has some bands, these, and where its numbers are not those that were stored, nothing of them.
 
     Args:
         samples: as the caller gave them.
         collection: likewise.
     """
-    is_split = _is_of(samples, "mlstac_hf._split", "Split")
-    is_same = is_split and collection.bands == samples.collection.bands
-    return of_planes(collection, samples.planes()) if is_same else collection
+    if not _is_of(samples, "mlstac_hf._split", "Split"):
+        return collection
+    own = samples.collection
+    if samples.is_scaled and collection.annotations == own.annotations:
+        collection, own = of_other_numbers(collection), of_other_numbers(own)
+    return of_planes(collection, samples.planes()) if collection.bands == own.bands else collection
 
 
 def _is_of(value: object, module: str, name: str) -> bool:

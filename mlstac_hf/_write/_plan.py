@@ -5,12 +5,12 @@ Owns: the options of a call, checked, and the seam between the call and the layo
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
-from mlstac_hf._spec import Catalog, Collection, Layout, is_url
+from mlstac_hf._spec import Catalog, Collection, Layout, canonical_split, is_url
+from mlstac_hf._spec._dialect_splits import PLAIN_NAME
 from mlstac_hf._stores import WritableStore
 from mlstac_hf._write._facts import Totals
 from mlstac_hf._write._measure import Facts, Survey
@@ -23,7 +23,6 @@ PayloadKind = Literal["safetensors", "geotiff"]
 HELD = 64 << 20
 """Bytes of samples under way."""
 TRAIN = "train"
-_SPLIT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}", re.ASCII)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,8 +47,13 @@ class Plan:
     def __post_init__(self) -> None:
         _check_choice("layout", self.layout, ("samples", "container"))
         _check_choice("payload", self.payload, ("safetensors", "geotiff"))
-        if not isinstance(self.split, str) or not _SPLIT.fullmatch(self.split):
+        if not isinstance(self.split, str) or not PLAIN_NAME.fullmatch(self.split):
             raise ValueError(f"expected split to be a plain name such as 'train', got {self.split!r}")
+        if canonical_split(self.split) != self.split:
+            raise ValueError(
+                f"split {self.split!r} is read as {canonical_split(self.split)!r}; pass "
+                f"split={canonical_split(self.split)!r}, or another name"
+            )
         if self.payload == "geotiff" and self.layout != "container":
             raise ValueError(
                 'payload="geotiff" goes with layout="container"; a file of the sample layout is safetensors'

@@ -36,6 +36,8 @@ def test_a_time_in_the_table_that_is_none_is_found(tmp_path):
         ({"end_datetime": "2020-05-05T24:61:00"}, {"W407"}),
         ({"geotransform": geotransform(width=0)}, {"W404"}),
         ({"crs": ""}, {"N411"}),
+        ({"isSTAC": "0"}, {"W406", "N411"}),
+        ({"isSTAC": "0", "crs": "", "geotransform": "", "start_datetime": ""}, {"N411"}),
     ],
 )
 def test_what_writers_invent_and_mistake(tmp_path, values, expected):

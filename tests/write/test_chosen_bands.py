@@ -7,7 +7,7 @@ import pytest
 from publishing import DESCRIBED
 
 import mlstac_hf
-from mlstac_hf import Collection, CollectionWarning
+from mlstac_hf import Band, Collection, CollectionWarning
 from mlstac_hf._spec import check_planes, of_planes
 
 BANDS = ("B04", "B03", "B02")
@@ -101,3 +101,34 @@ def test_one_number_holds_of_all_planes():
     left = of_planes(found, (2, 0)).annotations
     assert left.scale == numbers["scale"]
     assert left.offset == {"input": (3.0, 1.0)}
+
+
+@pytest.mark.parametrize("options", [{"scale": True}, {"scale": 0.5}, {"normalize": "collection"}])
+def test_what_is_said_of_stored_numbers_is_not_said_of_scaled_ones(tmp_path, options):
+    first = mlstac_hf.write(rows(), tmp_path / "made", collection(), split="train")
+    notes = first.annotations.model_copy(
+        update={"scale": {"input": (0.1,), "target": (2.0,)}, "offset": {"input": (5.0,)}}
+    )
+    made = mlstac_hf.write(rows(), tmp_path / "made", first.model_copy(update={"annotations": notes}), split="test")
+    some = mlstac_hf.load(made, "numpy", split="test", bands=["B02", "B04"], **options)
+    assert (some.is_scaled, mlstac_hf.load(made, "numpy", split="test").is_scaled) == (True, False)
+    written = mlstac_hf.write(some, tmp_path / "some", made, split="test")
+    assert [band.name for band in written.bands] == ["B02", "B04"]
+    found = written.annotations
+    assert (found.scale, found.offset, found.statistics) == ({"target": (2.0,)}, None, None)
+    np.testing.assert_array_equal(mlstac_hf.load(written, "numpy", split="test")[1]["input"], some[1]["input"])
+    with pytest.raises(ValueError, match="declares no scale"):
+        mlstac_hf.load(written, "numpy", split="test", scale=True)
+
+
+def test_bands_that_say_how_they_are_stored_do_not_say_it_of_scaled_ones(tmp_path):
+    bands = [Band(name=name, **{"raster:scale": 0.1, "raster:offset": 1, "description": name}) for name in BANDS]
+    made = mlstac_hf.write(rows(), tmp_path / "made", collection(bands=bands), split="train")
+    some = mlstac_hf.load(made, "numpy", scale=True)
+    written = mlstac_hf.write(some, tmp_path / "some", made, split="train")
+    assert [(band.description, "raster:scale" in band.model_extra) for band in written.bands] == [
+        (n, False) for n in BANDS
+    ]
+    assert written.annotations.statistics["input"][0].mean == pytest.approx(
+        float(np.mean([one["input"][0] for one in some]))
+    )

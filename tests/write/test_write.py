@@ -274,6 +274,8 @@ def test_a_folder_of_others_is_left_alone(tmp_path, layout):
         ({"payload": "geotiff"}, 'goes with layout="container"'),
         ({"layout": "container", "compress": True}, 'goes with layout="samples"'),
         ({"split": "../train"}, "expected split to be a plain name"),
+        ({"split": "val"}, "split 'val' is read as 'validation'; pass split='validation', or another name"),
+        ({"split": "ml_train"}, "split 'ml_train' is read as 'train'"),
         ({"workers": 0}, "1 or more, got"),
         ({"collection": Collection()}, "id: expected a name for the collection, found none"),
         ({"destination": "https://example.invalid/x"}, "Write to a folder first"),
