@@ -124,7 +124,7 @@ def _root(destination: object) -> Path:
     if not isinstance(destination, str | os.PathLike):
         raise TypeError(f"expected destination to be a path, got {destination!r}")
     text = os.fspath(destination)
-    if scheme_of(text):
+    if scheme_of(text) or not text.strip():
         raise ValueError(f"destination: expected a folder of this disk, got {text!r}")
     return Path(os.path.abspath(os.path.expanduser(text)))
 

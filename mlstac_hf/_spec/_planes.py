@@ -1,7 +1,7 @@
 """The planes of `input` and the bands of the collection: which is which, and what is left when some were chosen.
 
-Owns: bands and numbers by band of chosen planes, and of planes in another unit; how many planes bands ask for. Leaves to
-others: choosing and scaling (`_reading`).
+Owns: bands and numbers by band of chosen planes, and of planes in another unit; how many planes bands ask for. Leaves
+to others: choosing and scaling (`_reading`).
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ import numpy as np
 from mlstac_hf._formats import Array, dtype_of
 from mlstac_hf._reading._statistics import Moments
 from mlstac_hf._spec import BandStatistics
-from mlstac_hf._write._bands import VALUES, as_floats, stride
+from mlstac_hf._write._bands import as_floats, share, stride
 
 PERCENTILES = (2, 5, 25, 50, 75, 95, 98)
 _MOMENTS = ("count", "mean", "deviations")
@@ -33,7 +33,7 @@ class BandSums:
         self._moments: Moments | None = None
         self._range: list[list[float | None]] | None = None
         self._values: dict[int, list[str]] = {}
-        self._step = 1
+        self._step, self._last = 1, 0
 
     def add(self, bands: dict[str, Any], index: int) -> bool:
         """One more sample; False where it has another number of bands, so that there is no sum."""
@@ -57,23 +57,29 @@ class BandSums:
                 self._moments = own if self._moments is None else self._moments.merge(own)
         if "values" in bands:
             self._values[index] = bands["values"]
+        self._last = index
         if stride(index) != self._step:
             self._step = stride(index)
             self._values = {number: values for number, values in self._values.items() if number % self._step == 0}
         return True
 
     def statistics(self) -> tuple[BandStatistics, ...] | None:
-        """One entry a band; None where nothing was added, or numbers are beyond a float."""
-        if self._range is None:
+        """One entry a band; None where no band has a value, or numbers are beyond a float.
+
+        A band without a value has mean and deviation 0, and no range. Percentiles are those of values that samples gave
+        in equal shares.
+        """
+        if self._range is None or not any(low is not None for low in self._range[0]):
             return None
         with np.errstate(all="ignore"):
             moments = self._joined()
-            numbers = np.stack([moments.mean, moments.std, *np.array(self._range, np.float64)])
+            numbers = np.stack([moments.mean, moments.std])
         if not np.isfinite(numbers).all():
             return None
-        drawn = np.concatenate([_drawn(*values) for values in self._values.values()], axis=1)
+        bands, most = len(self._range[0]), share(self._last)
+        drawn = np.concatenate([_drawn(bands, *values)[:, :most] for values in self._values.values()], axis=1)
         found = []
-        for own, (mean, std, low, high) in zip(drawn, numbers.T.tolist(), strict=True):
+        for own, mean, std, low, high in zip(drawn, *numbers.tolist(), *self._range, strict=True):
             values = own[np.isfinite(own)]
             percentiles = np.percentile(values, PERCENTILES).tolist() if values.size else []
             found.append(
@@ -106,9 +112,9 @@ def _outer(outer: Callable[[float, float], float], one: float | None, other: flo
     return other if one is None else one if other is None else outer(one, other)
 
 
-def _drawn(dtype: str, text: str) -> Array:
+def _drawn(bands: int, dtype: str, text: str) -> Array:
     stored = np.frombuffer(b64decode(text), dtype_of(dtype).newbyteorder("<"))
-    return as_floats(stored.reshape(-1, VALUES))
+    return as_floats(stored.reshape(bands, -1))
 
 
 def _added(one: list[int], other: list[int]) -> list[int]:

@@ -20,8 +20,10 @@ if TYPE_CHECKING:
 
 _MAX_BANDS = 512
 """More planes than these are no bands, and get no statistics."""
-VALUES = 64
-"""Values a band that a sample gives for percentiles."""
+_DRAWN = 2**15
+"""Values a band that percentiles are taken of, about: at least half as many of four samples or more."""
+_LEAST, _MOST_DRAWN = 64, 4096
+"""Of one sample."""
 _SAMPLES = 512
 """At least half as many samples give values, evenly spread; at most twice as many."""
 _GOLDEN = (math.sqrt(5) - 1) / 2
@@ -38,6 +40,11 @@ _local = threading.local()
 def stride(index: int) -> int:
     """Every how many-th sample gives values for percentiles once there are `index` of them."""
     return 1 << (index // _SAMPLES).bit_length()
+
+
+def share(index: int) -> int:
+    """How many values a band each sample gives for percentiles once there are `index` before the last."""
+    return max(_LEAST, min(_MOST_DRAWN, _DRAWN >> index.bit_length()))
 
 
 def bands_of(array: Array, axis: int | None, index: int) -> dict[str, Any] | None:
@@ -57,7 +64,7 @@ def bands_of(array: Array, axis: int | None, index: int) -> dict[str, Any] | Non
     flat = rows.reshape(len(rows), -1)
     bands = _integers(flat) if flat.dtype.kind in "iub" else _floats(flat)
     if index % stride(index) == 0:
-        at = (np.arange(VALUES) * _GOLDEN + index * math.sqrt(2)) % 1  # spread over the image, elsewhere in each
+        at = (np.arange(share(index)) * _GOLDEN + index * math.sqrt(2)) % 1  # spread over the image, elsewhere in each
         some = flat[:, (at * flat.shape[1]).astype(np.int64)]
         some = some.astype(some.dtype.newbyteorder("<"), copy=False)
         bands["values"] = [some.dtype.name, b64encode(some.tobytes()).decode()]

@@ -28,14 +28,17 @@ def open_destination(address: str | os.PathLike[str], storage_options: dict[str,
 
     Raises:
         ValueError: an address that nothing can be written to as files.
+        FileExistsError: it is a file.
         MissingExtraError: it needs a package that is not installed.
     """
     text = os.fspath(address)
+    if not text.strip():
+        raise ValueError(f"destination: expected a folder or a URL, found {text!r}; '.' is the folder you are in")
     match scheme_of(text):
         case "":
-            return LocalStore(Path(text).expanduser())
+            return _on_disk(Path(text).expanduser())
         case "file":
-            return LocalStore(url2pathname(urlsplit(text).path))
+            return _on_disk(Path(url2pathname(urlsplit(text).path)))
         case "http" | "https" | "hf":
             raise ValueError(
                 f"destination: expected a folder or a URL such as s3://bucket/folder, found {text!r}. Write to a "
@@ -43,6 +46,12 @@ def open_destination(address: str | os.PathLike[str], storage_options: dict[str,
             )
         case _:
             return FsspecStore(text, storage_options)
+
+
+def _on_disk(folder: Path) -> LocalStore:
+    if folder.exists() and not folder.is_dir():
+        raise FileExistsError(f"destination: expected a folder, new or not, found a file at {str(folder)!r}")
+    return LocalStore(folder)
 
 
 def names_of(store: WritableStore, folder: str) -> set[str]:

@@ -75,14 +75,13 @@ def read_time(value: Any, name: str) -> datetime | None:
     if value is None or value == "" or value != value:  # noqa: PLR0124 - NaT is not itself
         return None
     time: datetime | None = None
-    if isinstance(value, np.datetime64):
-        value = value.astype("datetime64[us]").item()
-    if isinstance(value, datetime):
-        time = parse_datetime(value.isoformat())
-    elif isinstance(value, date):
-        time = datetime(value.year, value.month, value.day, tzinfo=UTC)
-    elif isinstance(value, str):
-        time = parse_datetime(value)
+    found = value.astype("datetime64[us]").item() if isinstance(value, np.datetime64) else value
+    if isinstance(found, datetime):
+        time = parse_datetime(found.isoformat())
+    elif isinstance(found, date):
+        time = datetime(found.year, found.month, found.day, tzinfo=UTC)
+    elif isinstance(found, str):
+        time = parse_datetime(found)
     if time is None:
         raise ValueError(
             f"{name}: expected a datetime or ISO 8601 text such as '2020-05-03T10:15:30Z', found {value!r:.80}"

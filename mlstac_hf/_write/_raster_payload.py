@@ -6,13 +6,14 @@ Owns: which samples fit into a raster, and how GDAL is asked to write it. Leaves
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 import numpy as np
 
 from mlstac_hf._errors import MissingExtraError, UnsupportedDtypeError
-from mlstac_hf._formats import Array
+from mlstac_hf._formats import MAX_DECODED, Array
+from mlstac_hf._formats._raster import open_tiff
 from mlstac_hf._write._sample import Checked
 
 _DTYPES = frozenset({f"{kind}{bits}" for kind in ("int", "uint") for bits in (8, 16, 32, 64)})
@@ -54,7 +55,7 @@ def encode_raster(sample: Checked, array: Array) -> bytes:
     """The bytes of a GeoTIFF, deflated, with place and reference system where they are known.
 
     Raises:
-        ValueError: GDAL does not know the reference system.
+        ValueError: GDAL does not know the reference system, or a GeoTIFF keeps another in its place.
     """
     place: dict[str, Any] = {}
     if sample.crs is not None:
@@ -67,11 +68,26 @@ def encode_raster(sample: Checked, array: Array) -> bytes:
             raise ValueError(
                 f'{sample.place}: crs: GDAL does not know {sample.crs!r}; payload="safetensors" keeps it'
             ) from None
+        kept = _kept(sample.crs)
+        if kept is None or kept.casefold() != sample.crs.casefold():
+            raise ValueError(
+                f"{sample.place}: crs: a GeoTIFF keeps {kept or 'nothing'} in place of {sample.crs!r}; "
+                'payload="safetensors" keeps it'
+            )
     if sample.geotransform is not None:
         from rasterio.transform import Affine
 
         place["transform"] = Affine.from_gdal(*sample.geotransform)
     return bytes(_encoder()(array, place))
+
+
+@lru_cache(maxsize=256)
+def _kept(crs: str) -> str | None:
+    """What readers find of a reference system that GDAL knows."""
+    from rasterio.crs import CRS
+
+    pixel = np.zeros((1, 1, 1), np.uint8)
+    return open_tiff(bytes(_encoder()(pixel, {"crs": CRS.from_user_input(crs)})), MAX_DECODED).crs
 
 
 @cache

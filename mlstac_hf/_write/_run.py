@@ -13,6 +13,7 @@ from typing import Any
 from tqdm.auto import tqdm
 
 from mlstac_hf._errors import warn
+from mlstac_hf._formats import dtype_name
 from mlstac_hf._spec import Collection, Form, check_planes, check_sample_shapes, encode_name
 from mlstac_hf._write._facts import NAMED, Totals, join_kinds, kind_of
 from mlstac_hf._write._helpers import Helpers
@@ -25,17 +26,24 @@ from mlstac_hf._write._sample import Checked, as_mapping, check, id_of, place_of
 class Uniformity:
     """What the samples of a split have in common, checked before one is written: ids that differ, keys of one type.
 
-    The first that does not have the form of its task is warned of.
+    The first that does not have the form of its task, and the first whose tensors are not those of the samples before
+    it, are warned of.
 
     Args:
         ids: of the samples that are in place.
         kinds: of keys, as the samples in place and the splits that are there have them.
         collection: with its tasks, of several of which the form of one will do, and its bands.
         forms: dtype and shape by tensor of the splits that are there, where they have them in common.
+        tensors: the same of the samples in place; None where they differ.
     """
 
     def __init__(
-        self, ids: list[str], kinds: Mapping[str, str], collection: Collection, forms: Mapping[str, Form] | None
+        self,
+        ids: list[str],
+        kinds: Mapping[str, str],
+        collection: Collection,
+        forms: Mapping[str, Form] | None,
+        tensors: Mapping[str, Form | None],
     ) -> None:
         task = collection.task
         self._ids = {name: index for index, name in enumerate(ids)}
@@ -44,6 +52,11 @@ class Uniformity:
         self._task = () if forms is not None and _misfit(task, forms, ()) else tuple(task)
         self._bands = None if forms is not None and _short_of_planes(collection, forms) else collection
         self._fits: tuple[object, ...] | None = None
+        known = {**(forms or {}), **tensors}
+        self._dtypes: dict[str, str] | None = {
+            name: str(form.dtype) for name, form in known.items() if form is not None
+        }
+        self._columns: set[str] = set()
 
     def check(self, sample: Checked, name: str) -> None:
         """One more sample.
@@ -72,15 +85,36 @@ class Uniformity:
         form = (*sample.texts, *((name, array.dtype, array.shape) for name, array in sample.tensors.items()))
         if form == self._fits:  # as the one before
             return
-        fault = _misfit(self._task, sample.tensors, sample.texts)
-        if fault:
+        misfit = _misfit(self._task, sample.tensors, sample.texts)
+        if misfit:
             self._task = ()
-            warn(f"{sample.place}: {fault} It is written as it is; later samples are not looked at")
+            warn(f"{sample.place}: {misfit} It is written as it is; later samples are not looked at")
         fault = _short_of_planes(self._bands, sample.tensors)
         if fault:
             self._bands = None
             warn(f"{sample.place}: {fault}. It is written as it is; say in the collection which bands there are")
+        fault = self._differs(sample)
+        if fault:
+            self._dtypes = None
+        if fault and not misfit:
+            warn(f"{sample.place}: {fault}. It is written as it is; readers that stack samples stop there")
         self._fits = form
+
+    def _differs(self, sample: Checked) -> str | None:
+        """Why a sample cannot be stacked with those before it, whatever its shapes; None where it was told."""
+        if self._dtypes is None:
+            return None
+        for name, array in sample.tensors.items():
+            own = dtype_name(array.dtype)
+            known = self._dtypes.setdefault(name, own)
+            if own != known:
+                return f"{name} is {own}; in samples before it {known}"
+        columns = {*sample.texts, *sample.tensors}
+        self._columns = self._columns or columns
+        if columns != self._columns:
+            own, known = (", ".join(sorted(names)) for names in (columns, self._columns))
+            return f"it has {own}; samples before it have {known}"
+        return None
 
 
 def _short_of_planes(collection: Collection | None, forms: Mapping[str, Form]) -> str | None:
@@ -121,7 +155,7 @@ def run(
     totals = Totals()
     ids = writer.resume(totals)
     joined = {key: join_kinds(kinds.get(key, "null"), kind) or "text" for key, kind in totals.kinds.items()}
-    uniform = Uniformity(ids, {**kinds, **joined}, plan.collection, forms)
+    uniform = Uniformity(ids, {**kinds, **joined}, plan.collection, forms, totals.tensors)
     jobs = _jobs(items_of(samples), ids, plan, writer, uniform)
     bar = tqdm(desc=f"{plan.split}: writing", total=count_of(samples), unit=" samples", disable=None, delay=2)
     with bar, closing(in_order(jobs, plan.workers, HELD, helpers)) as results:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -250,21 +251,18 @@ def _scalar(value: Any) -> Any:
     if text is not None:
         return text
     if isinstance(value, np.generic) or getattr(value, "shape", None) == ():
-        return _scalar(to_numpy(value).item())
+        array = to_numpy(value)
+        return array[()] if array.dtype.kind in "mM" else _scalar(array.item())
     return value
 
 
 def _own(key: str, value: Any) -> str | int | float | bool | datetime | None:
     """One value of the publisher's; NaN, NaT and None are unknown."""
     found = _scalar(value)
-    if isinstance(found, np.datetime64):
-        found = found.astype("datetime64[us]").item()
+    if isinstance(found, np.datetime64 | datetime):
+        return _time(key, found)
     if found is None or isinstance(found, bool):
         return found
-    if isinstance(found, datetime):
-        if found != found:  # noqa: PLR0124 - NaT is not itself
-            return None
-        return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
     if isinstance(found, str):
         if not _is_unicode(found):
             raise ValueError(f"{key!r}: expected Unicode text, found half a surrogate pair in {found!r:.80}")
@@ -279,6 +277,17 @@ def _own(key: str, value: Any) -> str | int | float | bool | datetime | None:
         f"{key!r}: expected a text, int, float, bool, datetime or None, found {type(value).__name__}. Tensors go under "
         f"{', '.join(TENSOR_NAMES)}"
     )
+
+
+def _time(key: str, value: np.datetime64 | datetime) -> datetime | None:
+    """A time of the publisher's; None of NaT."""
+    found = value.astype("datetime64[us]").item() if isinstance(value, np.datetime64) else value
+    if found is None or found != found:  # noqa: PLR0124 - NaT is not itself
+        return None
+    if isinstance(found, datetime):  # numpy makes an integer of what no `datetime` holds
+        with suppress(OverflowError):
+            return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
+    raise ValueError(f"{key!r}: expected a time in the years 1 to 9999 of UTC, found {value}")
 
 
 def stored_text(value: str | float | bool | datetime) -> str:  # noqa: FBT001 - a value, not a switch

@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from mlstac_hf._formats._dtypes import CODES
+from mlstac_hf._spec import BandStatistics
 from mlstac_hf._write._band_sums import BandSums
-from mlstac_hf._write._bands import bands_of, stride
+from mlstac_hf._write._bands import bands_of, share, stride
 
 REAL = [dtype for dtype in CODES.values() if dtype.kind != "c"]
 INTEGERS = [dtype for dtype in REAL if dtype.kind in "iub"]
@@ -91,12 +92,16 @@ def sums(split, axis=-3):
 def test_any_dtypes_give_what_the_simple_way_gives(split):
     largest = [max(map(abs, values_of(split, -3, band)), default=None) for band in range(len(split[0]))]
     found = sums(split)
-    if None in largest:
+    known = [number for number in largest if number is not None]
+    if not known:
         assert found is None
         return
-    if max(largest) > ENOUGH:
+    if max(known) > ENOUGH:
         return
     for number, (band, scale) in enumerate(zip(found, largest, strict=True)):
+        if scale is None:
+            assert band == BandStatistics(mean=0, std=0)
+            continue
         mean, std, low, high = plainly(split, -3, number)
         assert (band.minimum, band.maximum) == (low, high)
         assert abs(band.mean - mean) <= 1e-13 * scale + LITTLE
@@ -174,3 +179,32 @@ def test_percentiles_of_a_long_split_are_those_of_all_values():
     (band,) = sums(list(split))
     for name, value in band.percentiles.items():
         assert abs(value - np.percentile(split, int(name))) < 20  # of 2100
+
+
+@pytest.mark.parametrize("count", [1, 3, 12, 65, 200])
+def test_percentiles_of_few_samples_are_those_of_many_values(count):
+    rng = np.random.default_rng(count)
+    split = [rng.lognormal(index % 3, 1, (2, 128, 128)).astype("float32") for index in range(count)]
+    for number, band in enumerate(sums(split)):
+        whole = np.sort(np.concatenate([array[number] for array in split], axis=None))
+        for name, value in band.percentiles.items():
+            rank = 100 * np.searchsorted(whole, value) / len(whole)
+            assert abs(rank - int(name)) < 2, name
+
+
+def test_samples_give_equal_shares_of_enough_values():
+    for index in range(4, 5000):
+        given = sum(number % stride(index) == 0 for number in range(index + 1)) * share(index)
+        assert 2**14 <= given <= 2**16
+        assert share(index) <= share(index - 1)
+
+
+def test_a_band_without_a_value_takes_nothing_from_the_others():
+    array = np.random.default_rng(0).normal(size=(3, 8, 8)).astype("float32")
+    array[1] = np.nan
+    first, empty, last = sums([array, array])
+    assert empty == BandStatistics(mean=0, std=0)
+    for band, plane in ((first, array[0]), (last, array[2])):
+        assert (band.minimum, band.maximum) == (plane.min(), plane.max())
+        assert band.mean == pytest.approx(plane.mean(dtype="float64"))
+        assert list(band.percentiles) == ["2", "5", "25", "50", "75", "95", "98"]

@@ -86,6 +86,35 @@ def test_a_sample_that_is_not_of_the_task_is_named_once(tmp_path, layout):
     assert first[0].startswith("sample 1 (id '1'): task 'TensorSegmentation' expects target to be a mask")
 
 
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda one: one | {"target": one["target"].astype("int16")}, "target is int16; in samples before it uint8"),
+        (lambda one: one | {"input": one["input"].astype("float32")}, "input is float32; in samples before it uint16"),
+        (lambda one: one | {"extra": np.ones(2)}, "it has extra, input, target; samples before it have input, target"),
+    ],
+)
+def test_a_sample_that_is_unlike_those_before_it_is_named_once(tmp_path, change, said, layout):
+    masks = PONDS.model_copy(update={"task": ("TensorSegmentation",), "labels": {"a": 0}})
+    like = [one | {"id": f"n{number}"} for number, one in enumerate(samples(5))]
+    given = [*like[:2], *map(change, like[2:])]
+    expected = [f"sample 2 (id 'n2'): {said}. It is written as it is; readers that stack samples stop there"]
+    assert told(lambda: mlstac_hf.write(given, tmp_path / "one", masks, layout=layout)) == expected
+    assert told(lambda: mlstac_hf.write(like, tmp_path / "like", masks, layout=layout)) == []
+
+    def broken():
+        yield from given[:2]
+        raise KeyError
+
+    def begin():
+        with pytest.raises(KeyError):
+            mlstac_hf.write(broken(), tmp_path / "on", masks, layout=layout)
+
+    assert told(begin) == []
+    if "extra" not in given[2]:  # which names samples had before is not kept
+        assert told(lambda: mlstac_hf.write(given, tmp_path / "on", masks, layout=layout)) == expected
+
+
 def test_a_split_that_alone_is_not_of_the_task_is_news(tmp_path, layout):
     masks = PONDS.model_copy(update={"task": ("TensorSegmentation",), "labels": {"a": 0}})
     assert told(lambda: mlstac_hf.write(samples(2), tmp_path, masks, layout=layout)) == []

@@ -50,6 +50,28 @@ def test_buckets_hold_what_folders_do(tmp_path, bucket, options):
     assert mlstac_hf.load(bucket, "numpy")[7]["input"].shape == (3, 12, 12)
 
 
+def test_no_name_is_no_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ValueError, match=r"destination: expected a folder or a URL, found ''; '\.' is the folder"):
+        mlstac_hf.write(samples(2), "", PONDS)
+    assert list(tmp_path.iterdir()) == []
+    assert mlstac_hf.write(samples(2), ".", PONDS).splits["train"].n_items == 2
+    with pytest.raises(ValueError, match=r"destination: expected a folder of this disk, got ''"):
+        mlstac_hf.download(".", "")
+
+
+@pytest.mark.parametrize("options", [{}, {"layout": "container"}])
+@pytest.mark.parametrize("address", ["{}", "file://{}"])
+def test_a_file_is_no_folder(tmp_path, options, address):
+    file = tmp_path / "main.json"
+    file.write_text("mine")
+    with pytest.raises(
+        FileExistsError, match=r"destination: expected a folder, new or not, found a file at '.*main.json'"
+    ):
+        mlstac_hf.write(samples(2), address.format(file), PONDS, **options)
+    assert file.read_text() == "mine"
+
+
 @pytest.mark.parametrize("options", [{}, {"layout": "container", "shard_nbytes": 9000}])
 def test_a_write_to_a_bucket_goes_on(tmp_path, bucket, options):
     if "layout" in options:

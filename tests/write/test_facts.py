@@ -181,6 +181,12 @@ def test_objects_of_rasterio_are_understood(tmp_path):
         ),
         ({"target": np.ones((2, 12, 12), "uint16")}, ValueError, "expected 3 planes of input and 1 of target"),
         ({"crs": "FOO:1"}, ValueError, "GDAL does not know 'FOO:1'"),
+        (
+            {"crs": "OGC:CRS84"},
+            ValueError,
+            "crs: a GeoTIFF keeps EPSG:4326 in place of 'OGC:CRS84'; payload=\"safetens",
+        ),
+        ({"crs": "ESRI:102100"}, ValueError, "a GeoTIFF keeps EPSG:3857 in place of 'ESRI:102100'"),
     ],
 )
 def test_samples_that_are_no_rasters(tmp_path, change, error, message):
@@ -190,6 +196,15 @@ def test_samples_that_are_no_rasters(tmp_path, change, error, message):
     given[1] |= change
     with pytest.raises(error, match=rf"sample 1 \(id 'tile-001'\): .*{message}"):
         mlstac_hf.write(given, tmp_path, PONDS, layout="container", payload="geotiff")
+
+
+@pytest.mark.parametrize("crs", ["EPSG:4326", "EPSG:32733", "ESRI:54009", "IAU_2015:30100", "epsg:3857"])
+def test_reference_systems_that_a_raster_keeps(tmp_path, crs):
+    pytest.importorskip("pyarrow")
+    pytest.importorskip("rasterio")
+    given = [{**sample(0), "target": sample(0)["target"].astype("uint16"), "crs": crs}]
+    mlstac_hf.write(given, tmp_path, PONDS, layout="container", payload="geotiff")
+    assert mlstac_hf.load(tmp_path, "numpy").metadata[0]["crs"].casefold() == crs.casefold()
 
 
 def test_names_of_columns_are_taken_in_containers(tmp_path):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from datetime import datetime, timedelta, timezone
 
 import ml_dtypes
 import numpy as np
@@ -157,6 +158,22 @@ def test_no_framework_is_imported(tmp_path):
         ({"input": np.ones(2), "isSTAC": "1"}, ValueError, "has a meaning of its own in ML-STAC"),
         ({"input": np.ones(2), "weights": np.ones(3)}, TypeError, "'weights': expected a text, int, float"),
         ({"input": np.ones(2), "n": 2**64}, ValueError, "'n': expected an integer of 64 bits"),
+        (
+            {"input": np.ones(2), "t": np.datetime64("20000-01-01")},
+            ValueError,
+            "'t': expected a time in the years 1 to",
+        ),
+        (
+            {"input": np.ones(2), "t": datetime(1, 1, 1, tzinfo=timezone(timedelta(hours=5)))},
+            ValueError,
+            "sample 0: 't': expected a time in the years 1 to 9999 of UTC, found 0001-01-01",
+        ),
+        ({"input": np.ones(2), "t": np.timedelta64(5, "ns")}, TypeError, "'t': expected a text, .* found timedelta64"),
+        (
+            {"input": np.ones(2), "start_datetime": np.datetime64("20000-01-01")},
+            ValueError,
+            "start_datetime: expected a datetime or ISO 8601 .* found np.datetime64",
+        ),
         ({"input": np.ones(2), 5: "x"}, TypeError, "keys of metadata to be texts, found 5"),
         ((1, 2, 3), TypeError, "found a tuple of 3"),
         (np.ones(2), TypeError, "found a ndarray"),

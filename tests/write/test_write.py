@@ -181,6 +181,7 @@ def test_texts_take_a_tensors_place(tmp_path, layout):
     assert_same(mlstac_hf.load(tmp_path, "numpy"), given)
 
 
+@pytest.mark.filterwarnings(LOOSE)
 def test_pairs_samples_and_scalars(tmp_path, layout):
     given = [
         (np.ones((1, 2, 2), "int16"), 3),
@@ -213,6 +214,17 @@ def test_what_is_unknown_is_none(tmp_path, layout):
     assert found[2]["start_datetime"] == datetime(2020, 2, 3, 2, 5, 6, 500000, tzinfo=UTC)
     assert found[2]["end_datetime"] == datetime(2020, 2, 4, tzinfo=UTC)
     assert found[0]["start_datetime"] is found[3]["start_datetime"] is None
+
+
+@pytest.mark.filterwarnings(LOOSE)
+@pytest.mark.parametrize("unit", ["ns", "us", "s", "D"])
+def test_times_of_arrays_without_axes_are_times(tmp_path, unit, layout):
+    time = np.array("2020-02-03", f"datetime64[{unit}]")  # such as xarray's `ds.time[0].values`
+    given = [{"input": np.ones(3), "start_datetime": one, "when": one} for one in (time, time[()])]
+    mlstac_hf.write(given, tmp_path, Collection(id="times", **DESCRIBED), **layout)
+    for found in mlstac_hf.load(tmp_path, "numpy").metadata[:]:
+        assert found["start_datetime"] == datetime(2020, 2, 3, tzinfo=UTC)
+        assert found["when"].startswith("2020-02-03T00:00:00")
 
 
 @pytest.mark.filterwarnings(LOOSE)
