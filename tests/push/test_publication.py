@@ -105,6 +105,11 @@ def test_what_was_chosen_is_published_and_described(form, tmp_path):
     found = mlstac_hf.open_collection(tmp_path / "two")
     assert [(band.name, band.index) for band in found.bands] == [("B04", 0), ("B02", 1)]
     assert found.splits["train"].n_items == 3
+    publish(folder, tmp_path / "scaled", form, scale=True)
+    same_collection(folder, tmp_path / "scaled", scale=True)
+    found = mlstac_hf.open_collection(tmp_path / "scaled")
+    assert [(band.name, band.index) for band in found.bands] == [("B02", 0), ("B03", 1), ("B04", 2)]
+    assert found.annotations.scale is found.annotations.statistics is None  # they were of stored numbers
 
 
 @pytest.mark.parametrize("form", FORMS)
