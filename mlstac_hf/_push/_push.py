@@ -28,6 +28,7 @@ from mlstac_hf._reading import (
     select,
     selection_of,
 )
+from mlstac_hf._stores import sendable
 
 Format = Literal["parquet", "arrow", "raw"]
 
@@ -97,6 +98,7 @@ def push(
     if format not in get_args(Format):
         raise ValueError(f"expected format to be one of {', '.join(get_args(Format))}, got {format!r}")
     check_folder(cache_dir, "cache_dir")
+    token = sendable(token)
     to = Target(repo_id=repo_id, revision=revision, token=token, private=private, message=message or MESSAGE)
     chosen = selection_of(selection, "push")
     if format == "raw" and chosen != Selection():

@@ -6,7 +6,7 @@ from mlstac_hf._stores._http import HttpStore
 from mlstac_hf._stores._hub import HubStore
 from mlstac_hf._stores._hub_address import hub_address
 from mlstac_hf._stores._local import LocalStore
-from mlstac_hf._stores._secrets import hide
+from mlstac_hf._stores._secrets import hide, sendable
 from mlstac_hf._stores._store import Entry, Store, WritableStore
 from mlstac_hf._stores._whole import PART
 
@@ -25,4 +25,5 @@ __all__ = [
     "hub_address",
     "open_address",
     "open_link",
+    "sendable",
 ]

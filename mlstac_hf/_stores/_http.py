@@ -8,12 +8,11 @@ Every read gives the bytes of the file or raises, and none hangs.
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Callable, Sequence
 from functools import partial
 from http import HTTPStatus
 from urllib.parse import quote, unquote, urlsplit, urlunsplit
-
-import urllib3
 
 from mlstac_hf._errors import StoreError
 from mlstac_hf._stores._http_checks import (
@@ -28,7 +27,7 @@ from mlstac_hf._stores._http_checks import (
     is_page,
     version_of,
 )
-from mlstac_hf._stores._http_client import Answer, HttpClient
+from mlstac_hf._stores._http_client import Answer, HttpClient, bearer
 from mlstac_hf._stores._links import hub_resolve
 from mlstac_hf._stores._pins import Pins
 from mlstac_hf._stores._store import Entry, check_relative, parts_of
@@ -51,6 +50,9 @@ class HttpStore:
         trust_links: follow redirects to private addresses.
         client: who asks the server, if not one made of the above.
         check: refuses an answer by its status.
+
+    Raises:
+        ValueError: the token is none that can be sent.
     """
 
     def __init__(
@@ -65,12 +67,10 @@ class HttpStore:
         parts = urlsplit(hub_resolve(url))
         netloc = parts.netloc.rpartition("@")[2]
         self._url = urlunsplit((parts.scheme, netloc, parts.path.rstrip("/") + "/", "", ""))
-        headers: dict[str, str] = {}
-        if token:
-            headers["Authorization"] = f"Bearer {token}"
-        elif parts.username:
+        headers = bearer(token)
+        if parts.username and not headers:
             login = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
-            headers |= urllib3.make_headers(basic_auth=login)
+            headers = {"Authorization": f"Basic {base64.b64encode(login.encode()).decode()}"}
         self._client = client or HttpClient(self._url, headers, trust_redirects=trust_links)
         self._check = check
         self._pins = Pins()

@@ -24,6 +24,7 @@ from mlstac_hf._errors import StoreError
 from mlstac_hf._stores._http_checks import bare, check_status
 from mlstac_hf._stores._http_pool import Pool, Response, give_back, pause
 from mlstac_hf._stores._links import check_host
+from mlstac_hf._stores._secrets import sendable
 
 TIMEOUT = urllib3.Timeout(connect=10, read=30)  # seconds
 PATIENCE_S = 60
@@ -56,6 +57,16 @@ class Answer(NamedTuple):
 def is_offline() -> bool:
     """Whether nothing may be asked of any server."""
     return os.environ.get("HF_HUB_OFFLINE", "").upper() in {"1", "ON", "YES", "TRUE"}
+
+
+def bearer(token: str | None) -> dict[str, str]:
+    """The header that a token is sent in; none without one.
+
+    Raises:
+        ValueError: no header can hold it.
+    """
+    token = sendable(token)
+    return {"Authorization": f"Bearer {token}"} if token else {}
 
 
 class HttpClient:

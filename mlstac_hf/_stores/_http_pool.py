@@ -172,11 +172,11 @@ class Pool:
             connection.response_class = partial(Response, timeout_s=timeout_s)  # type: ignore[assignment] # called
             connection.request(method, target, headers=headers)
             response = cast("Response", connection.getresponse())
-        except UnicodeError:
-            raise LocationValueError(f"{host[:80]!r} is no name of a host") from None
         except (http.client.HTTPException, OSError, ValueError, OverflowError) as error:
             if connection is not None:
                 connection.close()
+            elif isinstance(error, UnicodeError):
+                raise LocationValueError(f"{host[:80]!r} is no name of a host") from None
             raise _broken(error) from None
         response.connection, response.kept = connection, kept
         return response
@@ -246,7 +246,9 @@ def _connect(scheme: str, host: str, port: int, timeout: urllib3.Timeout) -> htt
 def _broken(error: Exception) -> HTTPError:
     if isinstance(error, TimeoutError | BlockingIOError):
         return HTTPError(f"timed out: no answer, or less than {SLOWEST} bytes a second")
-    return ProtocolError(f"the connection broke: {str(error) or type(error).__name__}")
+    # a ValueError that is none of the system's may hold a header, and so a token
+    told = str(error) if isinstance(error, OSError) or not isinstance(error, ValueError) else ""
+    return ProtocolError(f"the connection broke: {told or type(error).__name__}")
 
 
 @cache

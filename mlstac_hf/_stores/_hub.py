@@ -18,7 +18,7 @@ from urllib.parse import quote, urljoin
 from mlstac_hf._errors import MissingExtraError, StoreError
 from mlstac_hf._stores._http import HttpStore
 from mlstac_hf._stores._http_checks import body_of
-from mlstac_hf._stores._http_client import Answer, HttpClient, is_offline
+from mlstac_hf._stores._http_client import Answer, HttpClient, bearer, is_offline
 from mlstac_hf._stores._hub_address import HubAddress, hub_endpoint
 from mlstac_hf._stores._hub_answers import HubCheck
 from mlstac_hf._stores._hub_cache import COMMIT, HubCache
@@ -217,6 +217,7 @@ def open_hub(
     Raises:
         CollectionNotFoundError: no such repository or revision, or it is private.
         MissingExtraError: huggingface_hub is not installed.
+        ValueError: the token is none that can be sent.
         StoreError: the network failed; or offline, and the revision is not on this disk.
     """
     try:
@@ -228,9 +229,8 @@ def open_hub(
         ) from None
     if token is None and not constants.HF_HUB_DISABLE_IMPLICIT_TOKEN:
         token = get_token()
-    headers = {"Authorization": f"Bearer {token}"} if token else {}
     endpoint, revision = hub_endpoint(), address.revision or revision or constants.DEFAULT_REVISION
-    client = HttpClient(endpoint, headers, trust_redirects=True, keep_links=True)
+    client = HttpClient(endpoint, bearer(token), trust_redirects=True, keep_links=True)
     cache = HubCache(os.environ.get("HF_HUB_CACHE") or constants.HF_HUB_CACHE, address.repository)
     if commit is None:
         commit = _commit_of(address.repository, revision, client, cache)

@@ -1,6 +1,7 @@
 """Credentials that must not be seen, in texts that others wrote: messages of servers and of their clients.
 
-Owns: what counts as a credential. Leaves to others: where such texts come from (`_failures`, `_fsspec`).
+Owns: what counts as a credential, and what a token may be. Leaves to others: where such texts come from (`_failures`,
+`_fsspec`), sending tokens (`_http_client`).
 """
 
 from __future__ import annotations
@@ -49,6 +50,25 @@ def hide(text: str, options: Mapping[str, Any] | None = None) -> str:
         text = re.sub("|".join(map(re.escape, sorted(forms, key=len, reverse=True))), HIDDEN, text, flags=re.IGNORECASE)
     text = _PARAMETER.sub(rf"\1\2{HIDDEN}", _LOGIN.sub("", text))
     return _HEADER.sub(rf"\1 {HIDDEN}", text)
+
+
+def sendable(token: str | None) -> str | None:
+    """A token as it is sent, without the blanks around it; None where there is none.
+
+    Raises:
+        ValueError: no header can hold it. It is not shown.
+    """
+    if not token:
+        return None
+    if not isinstance(token, str):
+        raise TypeError(f"token: expected a text, got {type(token).__name__}")
+    token = token.strip()
+    if not (token.isascii() and token.isprintable()):
+        raise ValueError(
+            "token: expected printable ASCII characters, found others in it. Copy it again from where it was made: "
+            "token=…, HF_TOKEN or the file of a login holds it, and nothing else"
+        )
+    return token or None
 
 
 def _values(value: Any, name: str = "") -> Iterator[str]:

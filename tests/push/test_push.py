@@ -72,6 +72,13 @@ def test_calls_that_mean_nothing(push, collection):
         mlstac_hf.push(collection.address, "user/demo", cache_dir=3)
 
 
+def test_a_token_that_cannot_be_sent_is_refused_and_not_shown(hub, collection):
+    with pytest.raises(ValueError, match="token: expected printable ASCII") as caught:
+        mlstac_hf.push(collection.folder, "user/demo", token="hush\nhush")
+    assert "hush" not in str(caught.value)
+    assert not hub.requests
+
+
 def test_shards_of_an_earlier_push_are_not_read_with_those_of_this_one(hub, push, collection, tmp_path):
     push(collection.address, preview=True)
     late = {f"{folder}/train-00000-of-00009.parquet": b"of another push" for folder in ("data", "preview")}

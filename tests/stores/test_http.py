@@ -6,6 +6,7 @@ import pickle
 import pytest
 from serving import serve_folder
 
+import mlstac_hf
 from mlstac_hf import LinkRefusedError, StoreError
 from mlstac_hf._stores import HttpStore, _http_client
 
@@ -217,6 +218,32 @@ def test_without_a_token_the_error_says_to_pass_one(served):
     store = HttpStore(f"{served.url}/folder", token="hush")
     assert store.read(NAME) == DATA
     assert "hush" not in repr(store) + store.url
+
+
+def test_a_token_with_a_newline_at_its_end_is_sent_without_it(served):
+    assert HttpStore(f"{served.url}/folder", token="hush\n").read(NAME) == DATA
+    assert sent(served, "Authorization") == ["Bearer hush"]
+
+
+@pytest.mark.parametrize("name", ["load", "load_dataset", "open_collection", "download", "validate"])
+@pytest.mark.parametrize("token", ["hush\nhush", "hush€hush"])
+def test_a_token_that_cannot_be_sent_is_refused_before_anything_is_asked(served, tmp_path, name, token):
+    if name == "load_dataset":
+        pytest.importorskip("datasets")
+    arguments = {"load": ["numpy"], "download": [tmp_path / "copy"]}.get(name, [])
+    try:
+        told = str(getattr(mlstac_hf, name)(f"{served.url}/folder", *arguments, token=token))
+    except ValueError as error:
+        told = str(error)
+    assert "token: expected printable ASCII" in told
+    assert "hush" not in told
+    assert not served.requests
+
+
+def test_a_login_is_sent_as_the_text_that_it_is(served):
+    url = served.url.replace("http://", "http://me:h€sh@")
+    assert HttpStore(f"{url}/folder").read(NAME) == DATA
+    assert sent(served, "Authorization") == ["Basic " + base64.b64encode("me:h€sh".encode()).decode()]
 
 
 def test_a_login_in_the_url_is_sent_and_never_shown(served):

@@ -57,6 +57,13 @@ def test_what_is_no_address_is_refused(url):
         _http_pool.Pool().request("GET", url, {}, TIMEOUT)
 
 
+@pytest.mark.parametrize("value", ["hush\n", "h€sh"])
+def test_a_header_that_cannot_be_sent_is_not_shown(server, value):
+    with pytest.raises(HTTPError, match="the connection broke: ") as caught:
+        _http_pool.Pool().request("GET", f"{server.url}/file.bin", {"Authorization": value}, TIMEOUT)
+    assert value.strip() not in str(caught.value)
+
+
 def test_nobody_there_is_an_error():
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]

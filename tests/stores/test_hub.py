@@ -231,6 +231,14 @@ def test_a_token_of_the_environment_is_used_and_never_shown(hub, collection, mon
     assert "Secret" not in "".join(shown)
 
 
+def test_a_token_with_a_newline_at_its_end_is_sent_without_it(hub, collection):
+    hub.add_repository("user/secret", collection.folder, private=True)
+    assert same("user/secret", collection, token=f"{hub.token('user')}\n")
+    with pytest.raises(ValueError, match="token: expected printable ASCII") as caught:
+        open_hub_store("user/secret", token="hush\nhush")
+    assert "hush" not in str(caught.value)
+
+
 def test_a_stored_token_is_used(hub, collection, tmp_path):
     hub.add_repository("user/secret", collection.folder, private=True)
     (tmp_path / "home").mkdir()

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlstac_hf._stores._secrets import hide
+from mlstac_hf._stores._secrets import hide, sendable
 
 SECRETS = st.text("abcXYZ0189/+=%&;: ", min_size=8).filter(str.strip)
 
@@ -68,3 +68,25 @@ def test_the_parts_of_a_connection_string_are_hidden_and_its_protocol_is_not():
 def test_what_the_environment_holds_is_hidden(monkeypatch):
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "hu/sh")
     assert hide("it is hu/sh, hu%2fsh") == "it is …, …"
+
+
+@pytest.mark.parametrize("token", ["hush", " hush", "hush\n", "\thush\r\n"])
+def test_a_token_is_sent_without_the_blanks_around_it(token):
+    assert sendable(token) == "hush"
+
+
+@pytest.mark.parametrize("token", [None, "", " \n"])
+def test_no_token_is_none(token):
+    assert sendable(token) is None
+
+
+@pytest.mark.parametrize("token", ["hush\nhush", "hush€hush", "hush\0", "hüsh"])
+def test_a_token_that_no_header_can_hold_is_refused_and_not_shown(token):
+    with pytest.raises(ValueError, match=r"token: expected printable ASCII.*Copy it again") as caught:
+        sendable(token)
+    assert "sh" not in str(caught.value)
+
+
+def test_a_token_that_is_no_text_is_refused():
+    with pytest.raises(TypeError, match="expected a text, got bool"):
+        sendable(True)
