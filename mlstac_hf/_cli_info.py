@@ -15,6 +15,7 @@ from typing import Any
 from mlstac_hf._cli_selection import add_conditions
 from mlstac_hf._info import facts_of
 from mlstac_hf._reading import Selection, open_collection
+from mlstac_hf._stores import hide
 from mlstac_hf._terminal import BAD_DATA, DONE, capped, complain, number, printable, size, table
 
 _WIDTH = 80
@@ -39,7 +40,7 @@ def _info(arguments: argparse.Namespace) -> int:
     collection = open_collection(arguments.address, revision=arguments.revision, trust_links=arguments.trust_links)
     asked = {"filter": arguments.filter, "bbox": arguments.bbox, "datetime": arguments.datetime}
     selection = Selection(**asked) if any(asked.values()) else None
-    facts = {"address": arguments.address, **facts_of(collection, selection)}
+    facts = {"address": hide(arguments.address), **facts_of(collection, selection)}
     if arguments.json:
         print(json.dumps(facts, indent=2))
     else:

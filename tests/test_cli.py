@@ -115,6 +115,11 @@ class TestInfo:
         assert main(["info", server.url]) == 0
         assert re.search(r"^  train +3 +- +-$", capsys.readouterr().out, re.MULTILINE)
 
+    def test_a_login_is_not_printed(self, demo, facts, server):
+        server.folder = demo
+        found, code = facts(server.url.replace("http://", "http://me:hush@"))
+        assert (found["address"], code) == (server.url, 0)
+
     def test_a_text_in_a_tensors_place(self, tmp_path, facts, capsys):
         folder = write(tmp_path / "texts", {"id": "texts", "ml:train": {"n_items": 1}, "ml:task": ["TensorToText"]})
         (folder / "train").mkdir()

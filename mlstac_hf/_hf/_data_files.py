@@ -38,7 +38,7 @@ def is_collection(address: str, token: Any) -> bool:
         warnings.simplefilter("ignore", CollectionWarning)
         try:
             return bool(open_collection(address, token=token if isinstance(token, str) else None).splits)
-        except MLSTACError:
+        except (MLSTACError, ValueError):  # of what cannot be sent
             return False
 
 

@@ -51,6 +51,7 @@ def open_address(address: str | os.PathLike[str], access: Access) -> tuple[Store
         CollectionNotFoundError: no path, no URL and no Hub id.
         MissingExtraError: the address needs a package that is not installed.
         StoreError: the Hub cannot be asked which commit is meant.
+        ValueError: a URL or token that cannot be sent.
     """
     text = os.fspath(address)
     path = os.path.expanduser(text)
@@ -59,6 +60,7 @@ def open_address(address: str | os.PathLike[str], access: Access) -> tuple[Store
     on_hub = hub_address(text)
     match scheme_of(text):
         case "http" | "https":
+            _check_url(text)
             if on_hub is not None:
                 with suppress(MissingExtraError):  # what is public can be read as any web site is
                     return _hub(on_hub, access)
@@ -77,6 +79,22 @@ def open_address(address: str | os.PathLike[str], access: Access) -> tuple[Store
             )
         case _:
             return _hub(on_hub, access) if on_hub is not None else _fsspec(text, access)
+
+
+def _check_url(url: str) -> None:
+    """Refuse an http(s) address that cannot be sent as it is meant, and show no credential of it.
+
+    Raises:
+        ValueError: where its login ends cannot be told.
+    """
+    with suppress(ValueError):
+        _ = urlsplit(url).port
+        return
+    if "@" in url:
+        raise ValueError(
+            "address: expected https://user:password@host/…, found a login, or a port, that cannot be read and is not "
+            'shown. Escape the password with urllib.parse.quote(password, safe=""), or pass token=… instead'
+        )
 
 
 def _hub(address: HubAddress, access: Access) -> tuple[Store, str]:

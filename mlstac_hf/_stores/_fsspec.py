@@ -73,7 +73,7 @@ class FsspecStore:
 
     @property
     def url(self) -> str:
-        login = r"(?<=://)[^/@]*:[^/@]*@" if self._family == "azure" else r"(?<=://)[^/@]*@(?=[^/]*/)"
+        login = r"(?<=://)[^/]*:[^/]*@" if self._family == "azure" else r"(?<=://)[^/]*@(?=[^/]*/)"
         return hide(re.sub(login, "", self._url))  # in abfs://container@account nothing is secret
 
     def at(self, path: str) -> FsspecStore:

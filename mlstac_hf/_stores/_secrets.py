@@ -25,9 +25,20 @@ _VARIABLES = (
     *("AZURE_STORAGE_ACCOUNT_KEY", "AZURE_STORAGE_CONNECTION_STRING", "AZURE_STORAGE_SAS_TOKEN"),
     *("AZURE_STORAGE_CLIENT_SECRET", "AZURE_CLIENT_SECRET"),
 )
-_TELLING = r"[\w-]*(?:signature|credential|token|secret|password|accountkey|accesskey|accesskeyid|accessid)|sig"
-_PARAMETER = re.compile(rf"(?i)(?<![\w-])({_TELLING})(=|%3D)(?!%26)(?:(?!%26)[^&;,\s\"'<>)])+")
-_LOGIN = re.compile(r"(?<=://)[^/@\s\"'<>]*:[^/@\s\"'<>]*@")
+_TELLING = (
+    r"[\w-]*(?:signature|credential|token|secret|passwd|password|(?:account|access|api|auth)[_-]?key|accessid"
+    r"|access[_-]?key[_-]?id)|sig"
+)
+_TELLING_IN_URL = rf"{_TELLING}|(?:[\w-]*[_-])?(?:auth|authorization|key|pass|pwd|sas)"
+_PARAMETER = re.compile(
+    rf"(?i)((?<![\w-])(?:{_TELLING})|(?:(?<=[?&;])|(?<=%3F)|(?<=%26))(?:{_TELLING_IN_URL}))"
+    r"(=|%3D)(?!%26)(?:(?!%26)[^&;,\s\"'<>)])+"
+)
+_LOGIN = re.compile(
+    r"(?i)(?:(?<=http://)|(?<=https://))(?:[^/\s\"'<>]*@|[^/:@\[\s\"'<>]*:(?!\d{0,5}(?:[/?#\s]|$))[^\s\"'<>]*@)"
+    r"|(?<=://)[^/\s\"'<>]*:[^/\s\"'<>]*@"
+)
+"""As far as the last @ of a host; of http, also a name without a password, and a password with a slash in it."""
 _SCHEMES = r"bearer|basic|sharedkey(?:lite)?|aws4-hmac-sha256|goog4-[\w-]+"
 _HEADER = re.compile(rf"(?i)\b({_SCHEMES})\s+[\w./+=:,~-]{{6,}}[^\r\n\"'<>]*")
 

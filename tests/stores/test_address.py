@@ -6,7 +6,7 @@ import pathlib
 import fsspec
 import pytest
 
-from mlstac_hf import CollectionNotFoundError, load, open_collection
+from mlstac_hf import CollectionNotFoundError, UnknownNameError, load, open_collection, validate
 
 
 @pytest.mark.parametrize("kind", ["folder", "folder/", "main", "Path", "relative", "home", "uri", "uri of main"])
@@ -38,6 +38,33 @@ def test_a_main_json_of_another_name_is_read(collection):
 def test_a_url_of_the_folder_or_of_main_json_is_the_collection(collection, server, end):
     address = f"{server.url}/{collection.folder.name}{end}"
     assert len(load(address, "numpy", split="test")) == 2
+
+
+def test_an_at_sign_in_a_folder_of_a_url_is_no_login(collection, server):
+    collection.folder.rename(collection.folder.parent / "v1@2")
+    assert len(load(f"{server.url}/v1@2", "numpy", split="test")) == 2
+
+
+@pytest.mark.parametrize("login", ["hush", "me:hush", "me:x@hush"])
+def test_a_login_in_a_url_is_in_no_message(collection, server, login):
+    address = f"{server.url.replace('http://', f'http://{login}@')}/{collection.folder.name}"
+    assert len(load(address, "numpy", split="test")) == 2
+    with pytest.raises(UnknownNameError) as no_split:
+        load(address, "numpy", split="trian")
+    with pytest.raises(CollectionNotFoundError) as nothing:
+        load(f"{address}/nope", "numpy")
+    told = f"{no_split.value} {nothing.value} {validate(address)} {validate(f'{address}/nope')}"
+    assert server.url in told
+    assert "hush" not in told
+
+
+@pytest.mark.parametrize("login", ["me:h/hush", "me:h?hush", "me:h#hush", "me:h[hush", "me:123456/hush", "me:h℀hush"])
+def test_a_login_that_is_not_escaped_is_refused_and_not_shown(server, login):
+    address = f"{server.url.replace('http://', f'http://{login}@')}/folder"
+    with pytest.raises(ValueError, match=r"found a login, or a port, that cannot be read.*Escape") as caught:
+        load(address, "numpy")
+    assert "hush" not in f"{caught.value} {validate(address)}"
+    assert not server.requests
 
 
 @pytest.mark.parametrize("end", ["", "/", "/main.json"])

@@ -96,6 +96,7 @@ def test_a_login_in_the_url_is_not_shown():
     fsspec.register_implementation("quietmemory", Quiet, clobber=True)
     assert FsspecStore("quietmemory://me:hush@host/x").url == "quietmemory://host/x"
     assert FsspecStore("quietmemory://me@host/x").url == "quietmemory://host/x"
+    assert FsspecStore("quietmemory://me:h@sh@host/x").url == "quietmemory://host/x"
     assert FsspecStore("quietmemory://host/x?sig=hush").url == "quietmemory://host/x?sig=…"
 
 
