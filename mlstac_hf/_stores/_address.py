@@ -22,6 +22,7 @@ from mlstac_hf._stores._hub import HubStore, open_hub
 from mlstac_hf._stores._hub_address import REPOSITORY, HubAddress, hub_address
 from mlstac_hf._stores._links import check_host, hub_resolve, refused, scheme_of
 from mlstac_hf._stores._local import LocalStore
+from mlstac_hf._stores._secrets import hide, telling
 from mlstac_hf._stores._store import Store
 
 MAIN = "main.json"
@@ -85,16 +86,27 @@ def _check_url(url: str) -> None:
     """Refuse an http(s) address that cannot be sent as it is meant, and show no credential of it.
 
     Raises:
-        ValueError: where its login ends cannot be told.
+        ValueError: where its login ends cannot be told, or its query, which is not sent, holds credentials.
     """
-    with suppress(ValueError):
-        _ = urlsplit(url).port
-        return
-    if "@" in url:
+    if "@" in url and not _has_host_and_port(url):
         raise ValueError(
             "address: expected https://user:password@host/…, found a login, or a port, that cannot be read and is not "
             'shown. Escape the password with urllib.parse.quote(password, safe=""), or pass token=… instead'
         )
+    shown, _, query = url.partition("#")[0].partition("?")
+    names = telling(query)
+    if names:
+        raise ValueError(
+            f"{hide(shown)}: expected an address without credentials in its query, found {', '.join(names)}. Queries "
+            "are not sent, as each file has an address of its own. Pass token=…, or a login in the URL, or read a "
+            "bucket as s3://… or az://… with storage_options"
+        )
+
+
+def _has_host_and_port(url: str) -> bool:
+    with suppress(ValueError):
+        return urlsplit(url).port != 0
+    return False
 
 
 def _hub(address: HubAddress, access: Access) -> tuple[Store, str]:

@@ -10,7 +10,7 @@ import os
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
-from urllib.parse import quote, quote_plus
+from urllib.parse import parse_qsl, quote, quote_plus
 
 HIDDEN = "…"
 _OPEN = {
@@ -61,6 +61,16 @@ def hide(text: str, options: Mapping[str, Any] | None = None) -> str:
         text = re.sub("|".join(map(re.escape, sorted(forms, key=len, reverse=True))), HIDDEN, text, flags=re.IGNORECASE)
     text = _PARAMETER.sub(rf"\1\2{HIDDEN}", _LOGIN.sub("", text))
     return _HEADER.sub(rf"\1 {HIDDEN}", text)
+
+
+def telling(query: str) -> list[str]:
+    """The parameters of a query that are credentials by their names.
+
+    Example:
+        >>> telling("sv=2024&sig=abc&download=true")
+        ['sig']
+    """
+    return [name for name, _ in parse_qsl(query) if re.fullmatch(_TELLING_IN_URL, name, re.IGNORECASE)]
 
 
 def sendable(token: str | None) -> str | None:

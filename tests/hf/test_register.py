@@ -11,7 +11,7 @@ from made import TRAITS
 
 import mlstac_hf
 from mlstac_hf import CollectionNotFoundError, CorruptSampleError, SchemaMismatchError, UnknownNameError
-from mlstac_hf._hf import _plan
+from mlstac_hf._hf import _data_files, _plan
 
 
 @pytest.fixture(autouse=True)
@@ -28,6 +28,11 @@ def load(cache):
 def rows(loaded):
     """All rows by split, as text: an unknown geotransform is NaN, which equals nothing."""
     return {name: repr(list(split)) for name, split in loaded.items()}
+
+
+@pytest.mark.parametrize(("address", "token"), [("https://me:a/b@host/main.json", None), ("user/demo", "a\nb")])
+def test_what_cannot_be_sent_is_no_collection_of_ours(address, token):
+    assert not _data_files.is_collection(address, token)
 
 
 @pytest.mark.filterwarnings("ignore::mlstac_hf.CollectionWarning")

@@ -45,6 +45,28 @@ def test_an_at_sign_in_a_folder_of_a_url_is_no_login(collection, server):
     assert len(load(f"{server.url}/v1@2", "numpy", split="test")) == 2
 
 
+@pytest.mark.parametrize(
+    ("query", "names"),
+    [
+        ("?sig=hush", "sig"),
+        ("?sv=2024&SIG=hush&se=1#x", "SIG"),
+        ("?X-Amz-Credential=hush%2F2026&X-Amz-Signature=hush&x=1", "X-Amz-Credential, X-Amz-Signature"),
+        ("?token=hush", "token"),
+        ("?api_key=hush&key=hush", "api_key, key"),
+    ],
+)
+def test_credentials_in_the_query_of_a_url_are_refused_as_they_are_not_sent(collection, server, query, names):
+    address = f"{server.url}/{collection.folder.name}/main.json{query}"
+    with pytest.raises(ValueError, match=rf"found {names}\. Queries are not sent.*Pass token=") as caught:
+        load(address, "numpy")
+    assert "hush" not in f"{caught.value} {validate(address)}"
+    assert not server.requests
+
+
+def test_any_other_query_of_a_url_is_left_out(collection, server):
+    assert len(load(f"{server.url}/{collection.folder.name}?download=true&monkey=1#key=x", "numpy", split="test")) == 2
+
+
 @pytest.mark.parametrize("login", ["hush", "me:hush", "me:x@hush"])
 def test_a_login_in_a_url_is_in_no_message(collection, server, login):
     address = f"{server.url.replace('http://', f'http://{login}@')}/{collection.folder.name}"
