@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import pickle
+import subprocess
+import sys
+import time
 
 import numpy as np
 import pytest
@@ -274,3 +277,31 @@ def test_a_server_that_fails_is_an_error_at_the_turn_of_the_sample(tmp_path):
         assert next(found)["input"].flat[0] == 0
         with pytest.raises(mlstac_hf.StoreError, match="answers 400"):
             next(found)
+
+
+@pytest.mark.parametrize(
+    ("end", "code"),
+    [
+        ("for sample in split: break", 0),
+        ("for sample in split: raise KeyboardInterrupt", -2),
+        ("samples = iter(split); next(samples)", 0),
+    ],
+    ids=["break", "error", "kept"],
+)
+def test_a_process_ends_without_asking_again_for_what_nobody_waits_for(server, end, code):
+    failed = []
+
+    def fails_late(request):
+        if request.path.endswith(("main.json", f"{name_of(0)}.safetensors")):
+            return False
+        failed.append(request.path)
+        time.sleep(0.5)
+        return request.answer(503, b"", {"Retry-After": "15"})
+
+    write_samples(server.folder / "many", 100, compressed=False)
+    server.tricks["*"] = fails_late
+    script = f"import mlstac_hf\nsplit = mlstac_hf.load('{server.url}/many', 'numpy', stream=True)\n{end}"
+    ran = subprocess.run([sys.executable, "-c", script], stderr=subprocess.PIPE, text=True, timeout=40, check=False)
+    assert ran.returncode == code, ran.stderr
+    assert failed
+    assert len(set(failed)) == len(failed)

@@ -21,6 +21,7 @@ import numpy as np
 
 from mlstac_hf._reading._merged import MERGED_NBYTES, Piece, pieces_of
 from mlstac_hf._reading._source import Location, Sample, Source
+from mlstac_hf._stores import Consumer, read_for
 
 _MOST_AHEAD = 4096
 """Samples, however small: more of them make nothing faster, and of a count that is a lie each is asked for in vain."""
@@ -83,9 +84,9 @@ class Crew:
         self._lock = threading.Lock()
         self._held = self._delivered = 0
         self._seen = self._seen_nbytes = self._seen_stored = 0
-        self._is_ended = False
+        self._consumer = Consumer()
         self._process = os.getpid()
-        self._pool = ThreadPoolExecutor(connections, "mlstac-ahead")
+        self._pool = ThreadPoolExecutor(connections, "mlstac-ahead", read_for, (self._consumer,))
 
     def fill(self) -> bool:
         """Plan as much as may be ahead; False where nothing is left."""
@@ -113,8 +114,8 @@ class Crew:
         return turn.index, turn.found if turn.found is not None else RuntimeError("the interpreter is ending")
 
     def end(self) -> None:
-        """Begin nothing more; threads end with what they are at. In a process that was forked off there are none."""
-        self._is_ended = True
+        """Begin nothing more; threads end with the request that they are at. A process that was forked off has none."""
+        self._consumer.leave()
         if self._process == os.getpid():
             self._pool.shutdown(wait=False, cancel_futures=True)
 
@@ -171,7 +172,7 @@ class Crew:
         if len(turns) > 1:  # of their own, so that what came goes when they are read
             source = source.apart(piece.at, [turn.at.span for turn in turns if turn.at is not None])
         for turn in turns:
-            if self._is_ended or not threading.main_thread().is_alive():
+            if self._consumer.is_gone:
                 return
             found = read_sample(source, turn.index, self._columns)
             weight = _LEAST_NBYTES

@@ -8,12 +8,14 @@ from mlstac_hf._stores._hub_address import hub_address
 from mlstac_hf._stores._local import LocalStore
 from mlstac_hf._stores._secrets import hide, sendable
 from mlstac_hf._stores._store import Entry, Store, WritableStore
+from mlstac_hf._stores._wanted import Consumer, read_for
 from mlstac_hf._stores._whole import PART
 
 __all__ = [
     "MAIN",
     "PART",
     "Access",
+    "Consumer",
     "Entry",
     "FsspecStore",
     "HttpStore",
@@ -25,5 +27,6 @@ __all__ = [
     "hub_address",
     "open_address",
     "open_link",
+    "read_for",
     "sendable",
 ]

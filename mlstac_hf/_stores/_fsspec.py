@@ -33,6 +33,7 @@ from mlstac_hf._stores._http_pool import pause
 from mlstac_hf._stores._pins import Pins
 from mlstac_hf._stores._secrets import hide
 from mlstac_hf._stores._store import Entry, check_relative, parts_of
+from mlstac_hf._stores._wanted import check_wanted
 
 FIRST_NBYTES = 1 << 20
 """Of a file whose size is not known, so much is asked for first: how long it may take depends on the size."""
@@ -206,6 +207,7 @@ class FsspecStore:
         relative = check_relative(path) if path else ""
         retries, latest = _http_client.RETRY, time.monotonic() + _http_client.PATIENCE_S
         while True:
+            check_wanted(f"{self.url}/{path}")
             files, root = self._filesystem()
             full = "/".join(part for part in (root.rstrip("/"), relative) if part)
             failure: Failure | None = None

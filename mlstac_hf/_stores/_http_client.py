@@ -25,6 +25,7 @@ from mlstac_hf._stores._http_checks import bare, check_status
 from mlstac_hf._stores._http_pool import Pool, Response, give_back, pause
 from mlstac_hf._stores._links import check_host
 from mlstac_hf._stores._secrets import sendable
+from mlstac_hf._stores._wanted import check_wanted
 
 TIMEOUT = urllib3.Timeout(connect=10, read=30)  # seconds
 PATIENCE_S = 60
@@ -109,12 +110,13 @@ class HttpClient:
 
         Raises:
             FileNotFoundError: the server says so, again and again.
-            StoreError: the network failed, or we are offline.
+            StoreError: the network failed, or we are offline, or nobody waits for the answer.
         """
         if is_offline():
             raise StoreError(f"{url} is needed, but HF_HUB_OFFLINE is set. Unset it, or use a local copy.")
         retries, latest = RETRY, time.monotonic() + PATIENCE_S
         while True:
+            check_wanted(url)
             response: Response | None = None
             reason = ""  # the error itself would keep its sockets open
             try:

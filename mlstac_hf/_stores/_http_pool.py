@@ -27,6 +27,7 @@ from urllib3.exceptions import HTTPError, LocationValueError, ProtocolError
 from urllib3.util.wait import wait_for_read
 
 from mlstac_hf._stores._http_socket import SLOWEST, Watched, wait_for
+from mlstac_hf._stores._wanted import sleep
 
 KEPT = 32
 """Connections to one host that are kept while nobody uses them."""
@@ -198,10 +199,11 @@ def give_back(response: Response, nbytes: int = 65536) -> None:
 
 def pause(retries: urllib3.Retry, response: Response | urllib3.BaseHTTPResponse | None) -> None:
     """Wait before the next try: as long as the server asks for, within the bounds of `retries`."""
-    try:
-        retries.sleep(cast("urllib3.BaseHTTPResponse | None", response))  # of which it reads the headers
-    except (HTTPError, ValueError, OverflowError):  # a Retry-After that nobody can read
-        retries.sleep()
+    asked = None
+    if response is not None:
+        with contextlib.suppress(HTTPError, ValueError, OverflowError):  # a Retry-After that nobody can read
+            asked = retries.get_retry_after(cast("urllib3.BaseHTTPResponse", response))  # of which it reads the headers
+    sleep(asked or retries.get_backoff_time())
 
 
 def _parts(url: str) -> tuple[str, str, int, str]:

@@ -18,7 +18,9 @@ NAME = FILE.removeprefix("/folder/")
 @pytest.fixture(autouse=True)
 def short_waits(monkeypatch):
     """The real retries, without the pauses between them."""
-    monkeypatch.setattr(_http_client.urllib3.Retry, "sleep", lambda self, response=None: None)
+    monkeypatch.setattr(
+        _http_client, "RETRY", _http_client.RETRY.new(backoff_factor=0, backoff_jitter=0, retry_after_max=0)
+    )
 
 
 @pytest.fixture
