@@ -15,7 +15,7 @@ from typing import Any, Literal
 import numpy as np
 
 from mlstac_hf._formats import Array, HeaderError, narrow, plain_dtype
-from mlstac_hf._stores import Store
+from mlstac_hf._stores import Store, consumer_here, reading_for
 
 ShardFormat = Literal["parquet", "arrow"]
 
@@ -88,12 +88,13 @@ def _opener(store: Store, path: str, nbytes: int | None) -> Callable[[], Any]:
 
 
 class _Ranges(io.RawIOBase):
-    """A file of a store, for pyarrow, which reads its end first."""
+    """A file of a store, for pyarrow, which reads its end first, and the rest in threads of its own."""
 
     def __init__(self, store: Store, path: str, nbytes: int) -> None:
         super().__init__()
         self._store, self._path, self._nbytes = store, path, nbytes
         self._at = 0
+        self._consumer = consumer_here()
 
     def readable(self) -> bool:
         return True
@@ -110,7 +111,8 @@ class _Ranges(io.RawIOBase):
 
     def read(self, size: int | None = -1) -> bytes:
         stop = self._nbytes if size is None or size < 0 else min(self._nbytes, self._at + size)
-        data = self._store.read_range(self._path, self._at, stop) if stop > self._at else b""
+        with reading_for(self._consumer):
+            data = self._store.read_range(self._path, self._at, stop) if stop > self._at else b""
         self._at += len(data)
         return data
 

@@ -8,7 +8,7 @@ from mlstac_hf._stores._hub_address import hub_address
 from mlstac_hf._stores._local import LocalStore
 from mlstac_hf._stores._secrets import hide, sendable
 from mlstac_hf._stores._store import Entry, Store, WritableStore
-from mlstac_hf._stores._wanted import Consumer, read_for
+from mlstac_hf._stores._wanted import Consumer, consumer_here, read_for, reading_for
 from mlstac_hf._stores._whole import PART
 
 __all__ = [
@@ -23,10 +23,12 @@ __all__ = [
     "LocalStore",
     "Store",
     "WritableStore",
+    "consumer_here",
     "hide",
     "hub_address",
     "open_address",
     "open_link",
     "read_for",
+    "reading_for",
     "sendable",
 ]

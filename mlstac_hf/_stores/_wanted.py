@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Iterator
 from concurrent.futures import thread as executors
+from contextlib import contextmanager
 
 from mlstac_hf._errors import StoreError
 
@@ -45,6 +47,22 @@ _this_thread = _Thread()
 def read_for(consumer: Consumer) -> None:
     """From now on this thread reads for that consumer, and for nobody else."""
     _this_thread.consumer = consumer
+
+
+def consumer_here() -> Consumer | None:
+    """For whom this thread reads, if for one alone."""
+    return _this_thread.consumer
+
+
+@contextmanager
+def reading_for(consumer: Consumer | None) -> Iterator[None]:
+    """Read for that consumer in a thread that others use too."""
+    before = _this_thread.consumer
+    _this_thread.consumer = consumer
+    try:
+        yield
+    finally:
+        _this_thread.consumer = before
 
 
 def check_wanted(what: str) -> None:

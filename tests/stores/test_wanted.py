@@ -11,6 +11,8 @@ import pytest
 from serving import serve_folder
 
 from mlstac_hf import StoreError
+from mlstac_hf._formats import HeaderError
+from mlstac_hf._reading._shard_files import ShardFile
 from mlstac_hf._stores import Consumer, FsspecStore, HttpStore, _wanted, read_for
 
 LONG_S = 1000
@@ -85,3 +87,35 @@ def test_what_fails_is_not_asked_for_again_when_the_consumer_leaves(consumer, th
     with pytest.raises(StoreError, match="is not asked for"):
         reading.result(60)
     assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize("form", ["parquet", "arrow"])
+def test_threads_of_pyarrow_read_for_who_asked_them(consumer, thread, server, form):
+    pa = pytest.importorskip("pyarrow")
+    import pyarrow.parquet as pq
+
+    table = pa.table({"a": range(100_000)})
+    path = server.folder / f"rows.{form}"
+    if form == "parquet":
+        pq.write_table(table, path)
+    else:
+        with pa.ipc.new_file(path, table.schema) as file:
+            file.write_table(table)
+    shard = thread.submit(ShardFile, HttpStore(server.url), path.name, path.stat().st_size, form).result(60)
+    assert thread.submit(shard.read, 0, ["a"]).result(60).num_rows
+    asked = threading.Event()
+
+    def busy(request):
+        asked.set()
+        return request.answer(503, b"", {"Retry-After": "15"})
+
+    server.tricks["*"] = busy
+    before = len(server.requests)
+    reading = thread.submit(shard.read, 0, ["a"])
+    assert asked.wait(60)
+    consumer.leave()
+    with pytest.raises((StoreError, HeaderError), match="is not asked for"):
+        reading.result(60)
+    assert len(server.requests) == before + 1
+    server.tricks.clear()
+    assert shard.read(0, ["a"]).num_rows  # for this thread, by the same threads of pyarrow
