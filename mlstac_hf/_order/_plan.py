@@ -13,7 +13,7 @@ from typing import Literal, get_args
 
 import numpy as np
 
-from mlstac_hf._order._permutation import Indices
+from mlstac_hf._order._permutation import MOST, Indices
 
 Uneven = Literal["pad", "drop", "repeat"]
 
@@ -51,7 +51,7 @@ class Plan:
 
     def __post_init__(self) -> None:
         for name, least in (("count", 0), ("batch_size", 1), ("world_size", 1), ("rank", 0)):
-            check_number(name, getattr(self, name), least)
+            check_number(name, getattr(self, name), least, MOST)
         if self.rank >= self.world_size:
             raise ValueError(f"expected rank to be below world_size, {self.world_size}, got {self.rank}")
         if self.uneven not in get_args(Uneven):
@@ -60,7 +60,7 @@ class Plan:
     @property
     def _step(self) -> int:
         """Samples of a full step."""
-        return self.batch_size * self.world_size
+        return int(self.batch_size) * int(self.world_size)
 
     @property
     def _full(self) -> int:
@@ -82,16 +82,18 @@ class Plan:
 
     def batches(self, start: int, stop: int) -> Indices:
         """Positions of all batches from step `start` to before `stop`, one after another."""
-        full = min(stop, self._full)
-        firsts = self.position + np.arange(start, full, dtype=np.int64) * self._step + self.rank * self.batch_size
-        positions = (firsts[:, None] + np.arange(self.batch_size, dtype=np.int64)).reshape(-1)
+        positions, full = np.empty(0, np.int64), min(stop, self._full)
+        if start < full:  # else no step is full, and a batch may be larger than memory
+            firsts = self.position + np.arange(start, full, dtype=np.int64) * self._step + self.rank * self.batch_size
+            positions = (firsts[:, None] + np.arange(self.batch_size, dtype=np.int64)).reshape(-1)
         return np.concatenate([positions, self._last()]) if start <= self._full < stop else positions
 
     def _last(self) -> Indices:
         """Positions of the batch that is made of the rest."""
         first = self.count - self._rest
         if self.uneven == "repeat":
-            return (first + self.rank * self.batch_size + np.arange(self.batch_size, dtype=np.int64)) % self.count
+            place = (first + int(self.rank) * int(self.batch_size)) % self.count
+            return (place + np.arange(self.batch_size, dtype=np.int64)) % self.count
         start, stop = share(self._rest, self.rank, self.world_size)
         own = first + np.arange(start, stop, dtype=np.int64)
         spare = self._rest % self.world_size  # ranks that have one more than the others

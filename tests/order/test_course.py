@@ -180,7 +180,7 @@ def test_of_no_samples_there_are_no_batches():
         ({"seed": -1}, ValueError, "expected seed to be 0 to 18446744073709551615, got -1"),
         ({"seed": 2**64}, ValueError, "expected seed to be 0 to"),
         ({"seed": None}, TypeError, "expected seed to be a whole number, got None"),
-        ({"batch_size": 0}, ValueError, "expected batch_size to be 1 or more"),
+        ({"batch_size": 0}, ValueError, "expected batch_size to be 1 to 4611686018427387904"),
         ({"rank": 1}, ValueError, "expected rank to be below world_size"),
     ],
 )

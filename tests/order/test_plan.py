@@ -100,14 +100,33 @@ def test_fewer_samples_than_ranks_are_given_out_again():
     assert found["repeat"] == [[0, 1]] * 5
 
 
+@pytest.mark.parametrize("number", [int, np.int64])
+@pytest.mark.parametrize(("batch_size", "world_size"), [(2**62, 1), (2**62, 2**62), (2**40, 3), (1, 2**62)])
+def test_a_step_that_is_larger_than_the_order_takes_no_memory(number, batch_size, world_size):
+    layout = {"batch_size": number(batch_size), "world_size": number(world_size), "count": 24, "position": 3}
+    for rank in (0, world_size - 1):
+        plan = Plan(**layout, rank=number(rank))
+        own = -(-21 // world_size)
+        assert plan.batches(0, len(plan)).tolist() == (list(range(3 + rank * own, 24))[:own] or [(rank - 21) % 24])
+        assert plan.after(0) == 24
+    assert not Plan(**layout, uneven="drop").batches(0, 0).size
+
+
+def test_a_batch_that_is_filled_up_is_that_of_its_rank_however_many_there_are():
+    plan = Plan(count=24, batch_size=8, world_size=2**62, rank=2**62 - 1, uneven="repeat")
+    assert plan.batch(0).tolist() == [place % 24 for place in range(2**65 - 8, 2**65)]
+
+
 @pytest.mark.parametrize(
     ("wrong", "error", "message"),
     [
-        ({"batch_size": 0}, ValueError, "expected batch_size to be 1 or more, got 0"),
+        ({"batch_size": 0}, ValueError, "expected batch_size to be 1 to 4611686018427387904, got 0"),
+        ({"batch_size": 2**63}, ValueError, "expected batch_size to be 1 to .*, got 9223372036854775808"),
+        ({"world_size": 2**62 + 1}, ValueError, "expected world_size to be 1 to .*, got 4611686018427387905"),
         ({"batch_size": 2.0}, TypeError, "expected batch_size to be a whole number, got 2.0"),
         ({"batch_size": True}, TypeError, "expected batch_size to be a whole number, got True"),
-        ({"world_size": 0}, ValueError, "expected world_size to be 1 or more, got 0"),
-        ({"rank": -1}, ValueError, "expected rank to be 0 or more, got -1"),
+        ({"world_size": 0}, ValueError, "expected world_size to be 1 to 4611686018427387904, got 0"),
+        ({"rank": -1}, ValueError, "expected rank to be 0 to 4611686018427387904, got -1"),
         ({"rank": 2, "world_size": 2}, ValueError, "expected rank to be below world_size, 2, got 2"),
         ({"uneven": "fill"}, ValueError, 'expected uneven to be "pad", "drop" or "repeat", got \'fill\''),
     ],

@@ -259,7 +259,7 @@ def test_arguments_of_load_arrive(images):
         ({"rank": 1}, ValueError, "give rank= and world_size= together, or neither, got rank=1, world_size=None"),
         ({"world_size": 2}, ValueError, "give rank= and world_size= together"),
         ({"rank": 2, "world_size": 2}, ValueError, "expected rank to be below world_size, 2, got 2"),
-        ({"batch_size": 0}, ValueError, "expected batch_size to be 1 or more, got 0"),
+        ({"batch_size": 0}, ValueError, "expected batch_size to be 1 to 4611686018427387904, got 0"),
         ({"uneven": "fill"}, ValueError, "expected uneven to be"),
         ({"split": "trian"}, UnknownNameError, "Did you mean 'train'"),
         ({"limit": -1}, ValueError, "expected limit to be"),
@@ -268,6 +268,12 @@ def test_arguments_of_load_arrive(images):
 def test_what_means_nothing_is_refused(numbered, wrong, error, named):
     with pytest.raises(error, match=named):
         SampleLoader(numbered, **{"num_workers": 0, **wrong})
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_the_whole_split_is_one_batch_where_the_batch_size_is_larger(numbered, workers):
+    (batch,) = SampleLoader(numbered, batch_size=2**62, num_workers=workers)
+    assert numbers([batch]) == expected()
 
 
 def test_an_empty_split_has_no_batches(numbered):
