@@ -6,11 +6,14 @@ threads (torch's DataLoader), the order and states (`_order`), samples (`_datase
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+import multiprocessing
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from multiprocessing.connection import wait
 from typing import Any, Unpack
 
 import torch.utils.data
 
+from mlstac_hf._errors import MLSTACError
 from mlstac_hf._load import LoadArguments
 from mlstac_hf._order import Course, Epoch, Shuffle, Uneven
 from mlstac_hf._reading import Address, check_names
@@ -123,7 +126,7 @@ class SampleLoader(torch.utils.data.DataLoader[dict[str, Any]]):
     def __iter__(self) -> Iterator[Any]:
         epoch = self._course.begin()
         self._batches.epoch = epoch
-        for step, batch in enumerate(self._batches_ahead(epoch) if self._reads_here else super().__iter__()):
+        for step, batch in enumerate(self._batches_ahead(epoch) if self._reads_here else self._batches_of_torch()):
             self._course.deliver(epoch, step)
             yield batch
         self._course.finish(epoch)
@@ -135,6 +138,24 @@ class SampleLoader(torch.utils.data.DataLoader[dict[str, Any]]):
 
     def _batches_ahead(self, epoch: Epoch) -> Iterator[Any]:
         return map(self.collate_fn, self._samples.batches(epoch.batches(), epoch.windows()))
+
+    def _batches_of_torch(self) -> Iterator[Any]:
+        """What torch gives; that a worker ended is one error, however torch came to notice."""
+        batches: Any = self._iterator  # of workers that stayed
+        try:
+            batches = super().__iter__()
+            yield from batches
+        except (ConnectionError, EOFError, FileNotFoundError) as error:  # shared memory of a worker that is no more
+            ended = [] if isinstance(error, MLSTACError) else _ended(getattr(batches, "_workers", ()))
+            if not ended:
+                raise
+            raise RuntimeError(
+                f"DataLoader worker {', '.join(ended)} exited unexpectedly. Where the system is short of memory, it "
+                "kills workers: take fewer of them, smaller batches or a smaller prefetch_factor. A new loader goes on "
+                "from the state_dict() of this one."
+            ) from error
+        finally:
+            multiprocessing.active_children()  # notes who ended; until then torch fails at any signal
 
     @property
     def epoch(self) -> int:
@@ -180,3 +201,19 @@ class _Batches:
 
     def __iter__(self) -> Iterator[list[int]]:
         return (self.epoch or self._course.current()).batches()
+
+
+_ENDING_S = 1.0
+"""What a worker that closed its sockets may take until the system calls it ended."""
+
+
+def _ended(workers: Sequence[Any]) -> list[str]:
+    """Of workers, those that are no more: number and end of each."""
+    closed = wait([worker.sentinel for worker in workers], _ENDING_S) if workers else []
+    ended = []
+    for worker in workers:
+        if worker.sentinel in closed:
+            worker.join(_ENDING_S)
+            code = worker.exitcode or 0
+            ended.append(f"(pid {worker.pid}, {f'signal {-code}' if code < 0 else f'exit code {code}'})")
+    return ended
