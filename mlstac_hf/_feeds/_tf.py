@@ -7,6 +7,7 @@ batches (`_feed`).
 from __future__ import annotations
 
 from collections.abc import Iterator
+from threading import Lock
 from typing import TYPE_CHECKING, Any, Unpack
 
 import numpy as np
@@ -15,7 +16,7 @@ from mlstac_hf._errors import SchemaMismatchError, UnsupportedDtypeError
 from mlstac_hf._feeds._feed import Feed, Order
 from mlstac_hf._frameworks import framework
 from mlstac_hf._load import LoadArguments
-from mlstac_hf._order import Shuffle, Uneven, check_number
+from mlstac_hf._order import Epoch, Shuffle, Uneven, check_number
 from mlstac_hf._reading import Address
 
 if TYPE_CHECKING:
@@ -38,9 +39,10 @@ def to_tf(
 ) -> tf.data.Dataset:
     """Batches of a split as a `tf.data.Dataset`, dtypes and shapes as stored.
 
-    Each iteration that comes to its end is an epoch, and the next one has another order: give the dataset to Keras's
-    `fit(dataset, epochs=…)` as it is. Batches are read while the step before them runs; what comes over a network is
-    fetched ahead, many requests at a time.
+    Each iteration is an epoch, and the next one has another order: give the dataset to Keras's `fit(dataset, epochs=…)`
+    as it is. An iteration counts from its first batch on, whether or not it comes to its end: a look at one batch is an
+    epoch too. Batches are read while the step before them runs; what comes over a network is fetched ahead, many
+    requests at a time.
 
     Args:
         address: of the collection; see `mlstac_hf.load`.
@@ -49,9 +51,9 @@ def to_tf(
         shuffle: whether samples come in another order each epoch; `"blocks"` keeps samples that lie near one another
             together, for remote containers.
         seed: of that order, 0 to 2**64 - 1.
-        epoch: the epoch of the first iteration, from 0 on.
-        skip: batches of that epoch that were seen before, which are left out and not read. A run that stopped in
-            epoch e after n steps goes on exactly with `epoch=e, skip=n`, and all else as it was.
+        epoch: the epoch of the first iteration, from 0 on; the k-th one after it is epoch `epoch + k`.
+        skip: batches of the first iteration that were seen before, which are left out and not read. A run that stopped
+            in epoch e after n steps goes on exactly with `epoch=e, skip=n`, and all else as it was.
         rank: of this process among `world_size` that share the samples.
         world_size: number of ranks.
         uneven: what makes ranks equally long: `pad`, `drop` or `repeat`; see `mlstac_hf.torch.SampleLoader`. With the
@@ -101,19 +103,27 @@ _DTYPES = (
 
 
 class _Epochs:
-    """Called by tensorflow at the start of each iteration. One that is broken off is begun anew by the next."""
+    """Called by tensorflow at the start of each iteration, in a thread of its own.
+
+    How much of it was delivered is not known here, as tensorflow takes batches ahead: an iteration is an epoch once it
+    is begun.
+    """
 
     def __init__(self, feed: Feed, spec: dict[str, Any], skip: int) -> None:
         self._feed, self._spec, self._skip = feed, spec, skip
+        self._lock = Lock()
 
     def __call__(self) -> Iterator[dict[str, Any]]:
-        epoch = self._feed.course.current()
-        for columns in self._feed.batches(epoch, self._skip):
+        with self._lock:
+            epoch, skip, self._skip = self._feed.course.begin(), self._skip, 0
+            self._feed.course.finish(epoch)
+        return self._batches(epoch, skip)
+
+    def _batches(self, epoch: Epoch, skip: int) -> Iterator[dict[str, Any]]:
+        for columns in self._feed.batches(epoch, skip):
             if columns:  # all of its samples may be bad
                 self._check(columns)
                 yield columns
-        self._skip = 0
-        self._feed.course.finish(epoch)
 
     def _check(self, columns: dict[str, Any]) -> None:
         for name in {**self._spec, **columns}:

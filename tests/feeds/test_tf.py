@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from textwrap import dedent
 
 import numpy as np
@@ -50,12 +51,27 @@ def test_tensors_are_as_stored(tf, tmp_path, name):
     assert count >= len(samples)
 
 
-def test_each_iteration_that_ends_is_an_epoch_of_its_own(collection):
+def test_each_iteration_is_an_epoch_of_its_own(collection):
     batches = to_tf(collection.address, batch_size=2)
     assert len(batches) == 3
     for epoch in range(3):
         assert seen(batches, collection) == expected(5, epoch, 2)
-    assert seen(batches.take(1), collection) == expected(5, 3, 2)[:1]  # a look at the first one is no epoch
+    assert seen(batches.take(1), collection) == expected(5, 3, 2)[:1]
+    assert seen(batches, collection) == expected(5, 4, 2)  # a look at the first batch was an epoch too
+
+
+@pytest.mark.parametrize("ahead", [False, True])
+def test_an_iteration_that_is_broken_off_counts_however_far_threads_ran_ahead(collection, ahead):
+    batches = to_tf(collection.address, batch_size=2, epoch=3, skip=1)
+    first = iter(batches)
+    got = [next(first)]
+    time.sleep(0.5 * ahead)  # all batches fit into what tensorflow takes ahead
+    assert seen(got, collection) == expected(5, 3, 2)[1:2]
+    second = iter(batches)
+    got = [next(second)]
+    assert seen([*got, *second], collection) == expected(5, 4, 2)  # skip is of the first iteration alone
+    assert seen(first, collection) == expected(5, 3, 2)[2:]
+    assert seen(batches, collection) == expected(5, 5, 2)
 
 
 @pytest.mark.parametrize(("epoch", "skip"), [(0, 1), (2, 2), (1, 0), (0, 3)])
