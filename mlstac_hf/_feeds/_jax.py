@@ -95,11 +95,14 @@ class JaxBatches:
     def __iter__(self) -> Iterator[dict[str, Any]]:
         course = self._feed.course
         epoch = course.begin()
-        with closing(self._ahead(epoch)) as batches:
-            for step, batch in enumerate(batches):
-                course.deliver(epoch, step)
-                yield batch
-        course.finish(epoch)
+        try:
+            with closing(self._ahead(epoch)) as batches:
+                for step, batch in enumerate(batches):
+                    course.deliver(epoch, step)
+                    yield batch
+            course.finish(epoch)
+        finally:
+            course.leave(epoch)
 
     @property
     def epoch(self) -> int:
@@ -108,6 +111,8 @@ class JaxBatches:
 
     def set_epoch(self, epoch: int) -> None:
         """Go to the start of an epoch; in the one that a state was just loaded of, stay where it says.
+
+        While an iteration runs, this says which epoch the next one is; the state stays that of the one that runs.
 
         Raises:
             ValueError, TypeError: it is no whole number from 0 on.

@@ -84,6 +84,8 @@ class Course:
         self._state = State(identity=identity, shuffling=shuffling, seed=int(seed), epoch=0, position=0)
         self._start = 0  # of the epoch that runs, or is about to
         self._goes_on = False  # whether the next one begins there, and not at 0
+        self._running: Epoch | None = None
+        self._next: int | None = None  # the epoch that was set while one runs
 
     @property
     def epoch(self) -> int:
@@ -97,29 +99,43 @@ class Course:
         return Epoch(order, Plan(position=self._start, **self._layout))
 
     def begin(self) -> Epoch:
-        """Begin an epoch: where a state says, if one was just loaded, else at its start."""
+        """Begin an epoch: where a state says, if one was just loaded, else at its start. One that runs is left."""
+        self._leave()
         self._state = self._state.begun()
         if not self._goes_on:
             self._move(self.epoch, 0)
         self._goes_on = False
-        return self.current()
+        self._running = self.current()
+        return self._running
 
     def deliver(self, epoch: Epoch, step: int) -> None:
         """Note that the batch of a step is in the hands of who asked for it."""
-        self._move(epoch.order.epoch, epoch.plan.after(step), start=epoch.plan.position)
+        if epoch is self._running:
+            self._move(epoch.order.epoch, epoch.plan.after(step), start=epoch.plan.position)
 
     def finish(self, epoch: Epoch) -> None:
         """Note that an epoch is over: the next one begins when asked for."""
-        self._move(epoch.order.epoch + 1, 0)
+        if epoch is self._running:
+            self._move(epoch.order.epoch + 1, 0)
+            self._leave()
+
+    def leave(self, epoch: Epoch) -> None:
+        """Note that nobody goes on with an epoch: what is set from now on holds at once."""
+        if epoch is self._running:
+            self._leave()
 
     def set_epoch(self, epoch: int) -> None:
         """Go to the start of an epoch; in the one that a state was just loaded of, stay where it says.
+
+        While one runs, this says which one is next: the state stays that of the one that runs until it ends or is left.
 
         Raises:
             ValueError, TypeError: it is no whole number from 0 on.
         """
         check_number("epoch", epoch, 0, MOST_SEEDS - 1)
-        if not (self._goes_on and epoch == self.epoch):
+        if self._running is not None:
+            self._next = int(epoch)
+        elif not (self._goes_on and epoch == self.epoch):
             self._move(int(epoch), 0)
             self._goes_on = False
 
@@ -137,6 +153,12 @@ class Course:
         self._state = self._state.read(state)
         self._start = self._state.position
         self._goes_on = True
+        self._running = self._next = None
+
+    def _leave(self) -> None:
+        if self._next is not None:
+            self._move(self._next, 0)
+        self._running = self._next = None
 
     def _move(self, epoch: int, position: int, *, start: int = 0) -> None:
         now = self._state

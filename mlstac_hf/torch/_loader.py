@@ -126,10 +126,13 @@ class SampleLoader(torch.utils.data.DataLoader[dict[str, Any]]):
     def __iter__(self) -> Iterator[Any]:
         epoch = self._course.begin()
         self._batches.epoch = epoch
-        for step, batch in enumerate(self._batches_ahead(epoch) if self._reads_here else self._batches_of_torch()):
-            self._course.deliver(epoch, step)
-            yield batch
-        self._course.finish(epoch)
+        try:
+            for step, batch in enumerate(self._batches_ahead(epoch) if self._reads_here else self._batches_of_torch()):
+                self._course.deliver(epoch, step)
+                yield batch
+            self._course.finish(epoch)
+        finally:
+            self._course.leave(epoch)
 
     @property
     def _reads_here(self) -> bool:
@@ -165,7 +168,8 @@ class SampleLoader(torch.utils.data.DataLoader[dict[str, Any]]):
     def set_epoch(self, epoch: int) -> None:
         """Go to the start of an epoch; in the one that a state was just loaded of, stay where it says.
 
-        Not needed where epochs follow one another.
+        Not needed where epochs follow one another. While an iteration runs, this says which epoch the next one is; the
+        state stays that of the one that runs.
 
         Raises:
             ValueError, TypeError: it is no whole number from 0 on.

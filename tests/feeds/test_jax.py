@@ -37,6 +37,23 @@ def test_epochs_follow_one_another(collection):
     assert seen(batches, collection) == expected(5, 7, 2)
 
 
+def test_set_epoch_while_an_iteration_runs_is_of_the_next(collection):
+    batches = to_jax(collection.address, batch_size=2)
+    run = iter(batches)
+    got = [next(run)]
+    batches.set_epoch(7)
+    assert (batches.epoch, batches.state_dict()["position"]) == (0, 2)
+    got.append(next(run))
+    assert (batches.epoch, batches.state_dict()["position"]) == (0, 4)
+    assert seen([*got, *run], collection) == expected(5, 0, 2)
+    assert batches.epoch == 7
+    assert seen(batches, collection) == expected(5, 7, 2)
+    for _ in batches:
+        batches.set_epoch(3)
+        break
+    assert seen(batches, collection) == expected(5, 3, 2)
+
+
 @settings(max_examples=25)
 @given(st.lists(st.tuples(st.integers(1, 3), st.integers(0, 3)), min_size=1, max_size=4))
 def test_gone_on_with_as_often_as_you_like_an_epoch_is_whole(tmp_path_factory, legs):

@@ -168,6 +168,64 @@ def test_set_epoch_begins_that_epoch_and_leaves_a_loaded_one_where_it_is():
     assert len(play([again])) == 3
 
 
+def test_an_epoch_that_is_set_while_one_runs_is_the_next_one():
+    one = course(10, batch_size=4)
+    epoch = one.begin()
+    one.deliver(epoch, 0)
+    state = one.state_dict()
+    one.set_epoch(7)
+    assert one.state_dict() == state
+    assert one.epoch == 0
+    one.deliver(epoch, 1)
+    assert (one.state_dict()["epoch"], one.state_dict()["position"]) == (0, 8)
+    one.finish(epoch)
+    assert (one.state_dict()["epoch"], one.state_dict()["position"]) == (7, 0)
+    assert one.begin().order.epoch == 7
+
+
+@pytest.mark.parametrize("is_told", [False, True])
+def test_an_epoch_that_is_set_comes_after_one_that_is_broken_off(is_told):
+    one = course(10, batch_size=4)
+    epoch = one.begin()
+    one.deliver(epoch, 0)
+    one.set_epoch(7)
+    if is_told:
+        one.leave(epoch)
+        assert one.epoch == 7
+    again = one.begin()
+    assert again.order.epoch == 7
+    one.deliver(epoch, 1)  # of the one before: not counted
+    one.finish(epoch)
+    one.leave(epoch)
+    assert (one.state_dict()["epoch"], one.state_dict()["position"]) == (7, 0)
+    one.deliver(again, 0)
+    assert one.state_dict()["position"] == 4
+
+
+def test_an_epoch_that_is_set_after_one_was_broken_off_holds_at_once():
+    one = course(10, batch_size=4)
+    epoch = one.begin()
+    one.deliver(epoch, 0)
+    one.leave(epoch)
+    assert one.state_dict()["position"] == 4
+    one.set_epoch(7)
+    assert (one.state_dict()["epoch"], one.state_dict()["position"]) == (7, 0)
+
+
+def test_a_state_that_is_loaded_while_an_epoch_runs_is_gone_on_with():
+    one = course(10, batch_size=4)
+    epoch = one.begin()
+    one.deliver(epoch, 0)
+    state = one.state_dict()
+    one.deliver(epoch, 1)
+    one.set_epoch(7)
+    one.load_state_dict(state)
+    one.deliver(epoch, 2)
+    assert one.state_dict() == state
+    assert len(play([one])) == 2
+    assert one.epoch == 1
+
+
 def test_of_no_samples_there_are_no_batches():
     one = course(0, batch_size=4)
     assert play([one]) == []

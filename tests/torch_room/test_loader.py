@@ -193,6 +193,29 @@ def test_set_epoch_as_other_samplers_have_it(numbered):
 
 
 @pytest.mark.parametrize("workers", [0, 1])
+def test_set_epoch_while_an_iteration_runs_is_of_the_next(numbered, workers):
+    loader = SampleLoader(numbered, batch_size=8, num_workers=workers)
+    batches = iter(loader)
+    got = numbers([next(batches)])
+    state = loader.state_dict()
+    loader.set_epoch(2)
+    assert loader.state_dict() == state
+    got += numbers([next(batches)])
+    assert (loader.epoch, loader.state_dict()["position"]) == (0, 16)
+    assert got + numbers(batches) == expected()
+    assert loader.epoch == 2
+    assert numbers(loader) == expected(2)
+    for _ in loader:
+        loader.set_epoch(6)
+        break
+    assert numbers(loader) == expected(6)
+    for _ in loader:
+        break
+    loader.set_epoch(1)  # nothing runs
+    assert (loader.state_dict()["epoch"], loader.state_dict()["position"]) == (1, 0)
+
+
+@pytest.mark.parametrize("workers", [0, 1])
 def test_metadata_and_tensors_are_those_of_load(images, workers):
     split = load(images.address)
     loader = SampleLoader(images.address, batch_size=4, num_workers=workers, shuffle=False, metadata=True)
