@@ -7,7 +7,7 @@ samples (`_reading`), the tensors of a framework (`_frameworks`).
 from __future__ import annotations
 
 import operator
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -148,7 +148,7 @@ class Split:
     def _hand_over_columns(self, batch: Batch) -> dict[str, Any]:
         return {name: self._hand_over(column) for name, column in batch.columns.items()}
 
-    def _check_columns(self, found: dict[str, Any], index: int) -> None:
+    def _check_columns(self, found: Container[str], index: int) -> None:
         lacking = [name for name in self._columns or () if name not in found]
         if lacking:
             raise UnknownNameError(

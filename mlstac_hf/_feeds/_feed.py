@@ -7,10 +7,12 @@ Owns: opening a split for training, reading batches ahead. Leaves to others: the
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
-from mlstac_hf._errors import CollectionNotFoundError, warn_skipped
+from mlstac_hf._errors import BAD_SAMPLE, CollectionNotFoundError, warn_skipped
 from mlstac_hf._identity import opened, typical_nbytes
 from mlstac_hf._load import LoadArguments
 from mlstac_hf._order import Course, Epoch, Shuffle, Uneven, shuffling_of
@@ -42,6 +44,7 @@ class Feed:
 
     Raises:
         TypeError, ValueError, CollectionNotFoundError, …: see `mlstac_hf.load`.
+        UnknownNameError: a column that the first sample does not have.
     """
 
     def __init__(self, address: Address, split: str, order: Order, arguments: LoadArguments, call: str) -> None:
@@ -58,6 +61,9 @@ class Feed:
             world_size=order.world_size,
             uneven=order.uneven,
         )
+        if self.split._columns is not None and len(self._source):
+            with suppress(*BAD_SAMPLE):  # told, or left out, when it is read
+                self.split._check_columns(self._head.columns, 0)
 
     def batches(self, epoch: Epoch, skip: int = 0) -> Iterator[dict[str, Any]]:
         """The batches of an epoch by column: `(N, …)` arrays, or lists of what does not stack and of texts.
@@ -90,4 +96,8 @@ class Feed:
             raise CollectionNotFoundError(
                 f"split {self._source.split!r} has no samples, so nobody knows what is in one"
             )
-        return self._source.place(0), self._source.head(0)
+        return self._source.place(0), self._head
+
+    @cached_property
+    def _head(self) -> SampleHead:
+        return self._source.head(0)

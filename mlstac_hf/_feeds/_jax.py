@@ -63,7 +63,7 @@ def to_jax(
 
     Raises:
         TypeError, ValueError: an argument that means nothing.
-        CollectionNotFoundError, UnknownNameError, …: see `mlstac_hf.load`.
+        CollectionNotFoundError, UnknownNameError, …: see `mlstac_hf.load`; also for a column the first sample lacks.
         MissingExtraError: jax is not installed.
 
     While it is iterated: CorruptSampleError and its like; UnsupportedDtypeError for what jax cannot hold without

@@ -68,7 +68,7 @@ def to_tf(
 
     Raises:
         TypeError, ValueError: an argument that means nothing.
-        CollectionNotFoundError, UnknownNameError, …: see `mlstac_hf.load`.
+        CollectionNotFoundError, UnknownNameError, …: see `mlstac_hf.load`; also for a column the first sample lacks.
         MissingExtraError: tensorflow is not installed.
 
     While it is iterated, errors are `tf.errors.OpError`, with the message of ours: a bad sample, or one whose dtype or

@@ -12,7 +12,7 @@ from made import plain
 
 jax = pytest.importorskip("jax")
 
-from mlstac_hf import CollectionNotFoundError, UnsupportedDtypeError, load, to_jax
+from mlstac_hf import CollectionNotFoundError, UnknownNameError, UnsupportedDtypeError, load, to_jax
 
 
 def test_arrays_are_as_stored(collection):
@@ -96,11 +96,20 @@ def test_a_bad_sample_is_named_or_left_out(collection):
         assert seen(batches, collection) == [[0], [2, 3], [4]]
 
 
+def test_a_bad_first_sample_is_left_out_as_any(collection):
+    (collection.folder / "train" / "0000001.safetensors").write_bytes(b"nothing")
+    batches = to_jax(collection.address, batch_size=2, shuffle=False, on_error="skip", columns=["input"])
+    with pytest.warns(Warning, match=r"0000001"):
+        assert seen(batches, collection) == [[1], [2, 3], [4]]
+
+
 def test_calls_that_mean_nothing(collection):
     with pytest.raises(ValueError, match="prefetch"):
         to_jax(collection.address, prefetch=0)
     with pytest.raises(CollectionNotFoundError):
         to_jax(collection.folder / "nowhere")
+    with pytest.raises(UnknownNameError, match=r"^train/0000001\.safetensors .* has no 'inptu'; it has input, target"):
+        to_jax(collection.address, columns=["inptu", "target"])
     with pytest.raises(TypeError, match=r"to_jax\(\) has no argument"):
         to_jax(collection.address, colums=["input"])
 

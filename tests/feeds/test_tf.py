@@ -12,7 +12,7 @@ import pytest
 from feeding import expected, seen
 from made import TRAITS, plain
 
-from mlstac_hf import UnsupportedDtypeError, load, to_tf
+from mlstac_hf import UnknownNameError, UnsupportedDtypeError, load, to_tf
 
 
 @pytest.fixture(autouse=True)
@@ -123,6 +123,8 @@ def test_dtypes_that_tf_data_cannot_carry_are_named(tf, tmp_path):
 def test_calls_that_mean_nothing(collection):
     with pytest.raises(TypeError, match=r"to_tf\(\) has no argument 'filtre'. Did you mean 'filter'"):
         to_tf(collection.address, filtre="id = 1")
+    with pytest.raises(UnknownNameError, match=r"^train/0000001\.safetensors .* has no 'inptu'; it has input, target"):
+        to_tf(collection.address, columns=["inptu", "target"])
     with pytest.raises(ValueError, match="skip"):
         to_tf(collection.address, skip=-1)
     with pytest.raises(ValueError, match="expected rank to be below world_size"):
