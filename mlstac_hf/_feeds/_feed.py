@@ -10,13 +10,12 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 from mlstac_hf._errors import BAD_SAMPLE, CollectionNotFoundError, warn_skipped
 from mlstac_hf._identity import opened, typical_nbytes
 from mlstac_hf._load import LoadArguments
 from mlstac_hf._order import Course, Epoch, Shuffle, Uneven, shuffling_of
-from mlstac_hf._reading import Address, SampleHead, read_ahead
+from mlstac_hf._reading import Address, Batch, SampleHead, read_ahead
 from mlstac_hf._split import Split
 
 
@@ -65,8 +64,8 @@ class Feed:
             with suppress(*BAD_SAMPLE):  # told, or left out, when it is read
                 self.split._check_columns(self._head.columns, 0)
 
-    def batches(self, epoch: Epoch, skip: int = 0) -> Iterator[dict[str, Any]]:
-        """The batches of an epoch by column: `(N, …)` arrays, or lists of what does not stack and of texts.
+    def batches(self, epoch: Epoch, skip: int = 0) -> Iterator[Batch]:
+        """The batches of an epoch, by column: `(N, …)` arrays, or lists of what does not stack and of texts.
 
         Args:
             epoch: of this feed's course.
@@ -84,7 +83,11 @@ class Feed:
                 skipped.clear()
             if batch.indices:
                 self.split._check_columns(batch.columns, batch.indices[0])
-            yield batch.columns
+            yield batch
+
+    def place(self, index: int) -> str:
+        """What to call a sample of a batch in a message."""
+        return self._source.place(index)
 
     def first(self) -> tuple[str, SampleHead]:
         """What to call the first sample, and what is known of it before it is read.

@@ -18,7 +18,7 @@ from mlstac_hf._feeds._feed import Feed, Order
 from mlstac_hf._frameworks import framework
 from mlstac_hf._load import LoadArguments
 from mlstac_hf._order import Epoch, Shuffle, Uneven, check_number
-from mlstac_hf._reading import Address
+from mlstac_hf._reading import Address, Batch
 
 PREFETCH = 2
 
@@ -151,9 +151,9 @@ class JaxBatches:
                 for work in pending:
                     work.cancel()
 
-    def _next(self, batches: Iterator[dict[str, Any]]) -> dict[str, Any] | None:
-        columns = next(batches, None)
-        return None if columns is None else {name: self._put(value) for name, value in columns.items()}
+    def _next(self, batches: Iterator[Batch]) -> dict[str, Any] | None:
+        batch = next(batches, None)
+        return None if batch is None else {name: self._put(value) for name, value in batch.columns.items()}
 
     def _put(self, value: Any) -> Any:
         if isinstance(value, np.ndarray):

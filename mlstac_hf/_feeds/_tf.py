@@ -17,7 +17,7 @@ from mlstac_hf._feeds._feed import Feed, Order
 from mlstac_hf._frameworks import framework
 from mlstac_hf._load import LoadArguments
 from mlstac_hf._order import Epoch, Shuffle, Uneven, check_number
-from mlstac_hf._reading import Address
+from mlstac_hf._reading import Address, Batch
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -120,29 +120,46 @@ class _Epochs:
         return self._batches(epoch, skip)
 
     def _batches(self, epoch: Epoch, skip: int) -> Iterator[dict[str, Any]]:
-        for columns in self._feed.batches(epoch, skip):
-            if columns:  # all of its samples may be bad
-                self._check(columns)
-                yield columns
+        for batch in self._feed.batches(epoch, skip):
+            if batch.columns:  # all of its samples may be bad
+                self._check(batch)
+                yield batch.columns
 
-    def _check(self, columns: dict[str, Any]) -> None:
-        for name in {**self._spec, **columns}:
-            wanted, found = self._spec.get(name), columns.get(name)
-            if wanted is None or not _fits(found, wanted):
-                place, _ = self._feed.first()
-                shown = f"{found.dtype} {found.shape[1:]}" if isinstance(found, np.ndarray) else "several forms"
-                expected = "no such column" if wanted is None else f"{wanted.dtype.name} {tuple(wanted.shape[1:])}"
-                raise SchemaMismatchError(
-                    f"column {name!r}: expected {expected}, as in {place}, found {shown} in a batch. A dataset of "
-                    "tensorflow has one form: leave the column out with columns=, cut images with crop=True, or "
-                    "choose samples that agree with filter=."
-                )
+    def _check(self, batch: Batch) -> None:
+        for name in {**self._spec, **batch.columns}:
+            wanted, column = self._spec.get(name), batch.columns.get(name)
+            if wanted is not None and isinstance(column, np.ndarray) and _fits(column[0], wanted):
+                continue
+            for row, index in enumerate(batch.indices):
+                found = None if column is None else column[row]
+                if not _fits(found, wanted):
+                    raise SchemaMismatchError(
+                        f"{self._feed.place(index)}: column {name!r}: expected {_wanted(wanted)}, as in "
+                        f"{self._feed.place(0)}, found {_found(found)}. A dataset of tensorflow has one form: leave "
+                        "the column out with columns=, cut images with crop=True, or choose samples that agree with "
+                        "filter=."
+                    )
 
 
-def _fits(found: Any, wanted: tf.TensorSpec) -> bool:
-    if isinstance(found, np.ndarray):
-        return bool(wanted.shape[1:] == found.shape[1:] and wanted.dtype.as_numpy_dtype == found.dtype)
-    return wanted.dtype.name == "string" and found is not None and all(isinstance(text, str) for text in found)
+def _fits(found: Any, wanted: tf.TensorSpec | None) -> bool:
+    """Whether a value of one sample, or None, is what batches are said to hold of it, or None."""
+    if wanted is None or found is None:
+        return wanted is None and found is None
+    if isinstance(found, np.ndarray | np.generic):
+        return bool(wanted.shape[1:] == found.shape and wanted.dtype.as_numpy_dtype == found.dtype)
+    return bool(wanted.dtype.name == "string")
+
+
+def _wanted(spec: tf.TensorSpec | None) -> str:
+    if spec is None:
+        return "no such column"
+    return "a text" if spec.dtype.name == "string" else f"{spec.dtype.name} {tuple(spec.shape[1:])}"
+
+
+def _found(value: Any) -> str:
+    if value is None:
+        return "no such column"
+    return "a text" if isinstance(value, str) else f"{value.dtype} {value.shape}"
 
 
 def _spec(feed: Feed, size: int | None) -> dict[str, Any]:

@@ -10,7 +10,8 @@ from textwrap import dedent
 import numpy as np
 import pytest
 from feeding import expected, seen
-from made import TRAITS, plain
+from made import TRAITS, plain, write
+from writing import sample
 
 from mlstac_hf import UnknownNameError, UnsupportedDtypeError, load, to_tf
 
@@ -37,16 +38,16 @@ def test_tensors_are_as_stored(tf, tmp_path, name):
     finally:
         made.close()
     count = 0
-    for batch, sample in zip(batches, samples, strict=True):
-        assert batch.keys() == sample.keys() == batches.element_spec.keys()
+    for batch, one in zip(batches, samples, strict=True):
+        assert batch.keys() == one.keys() == batches.element_spec.keys()
         for column, tensor in batch.items():
-            if isinstance(sample[column], str):
-                assert tensor.numpy().tolist() == [sample[column].encode()]
+            if isinstance(one[column], str):
+                assert tensor.numpy().tolist() == [one[column].encode()]
                 continue
-            assert tensor.dtype.as_numpy_dtype == sample[column].dtype
-            assert tuple(tensor.shape) == (1, *sample[column].shape)
-            assert batches.element_spec[column].shape[1:] == sample[column].shape
-            assert values(tf, tensor[0]) == sample[column].tobytes()
+            assert tensor.dtype.as_numpy_dtype == one[column].dtype
+            assert tuple(tensor.shape) == (1, *one[column].shape)
+            assert batches.element_spec[column].shape[1:] == one[column].shape
+            assert values(tf, tensor[0]) == one[column].tobytes()
             count += 1
     assert count >= len(samples)
 
@@ -106,10 +107,39 @@ def test_a_bad_sample_is_named_or_left_out(tf, collection):
         assert seen(batches, collection) == [[0], [2], [3], [4]]
 
 
-def test_samples_that_differ_are_named(tf, tmp_path):
+ODD = {
+    "another shape": ({"input": np.zeros((3, 8, 9), np.uint16)}, r"'input': expected .*, found uint16 \(3, 8, 9\)"),
+    "another dtype": ({"input": np.zeros((3, 8, 8), np.int16)}, r"'input': expected .*, found int16 \(3, 8, 8\)"),
+    "one less": ({"target": None}, r"'target': expected uint8 \(1,\), as in .*, found no such column"),
+    "one more": (
+        {"extra": np.zeros((2,), np.uint8)},
+        r"'extra': expected no such column, as in .*, found uint8 \(2,\)",
+    ),
+}
+
+
+@pytest.mark.parametrize("odd", ODD)
+@pytest.mark.parametrize("batch_size", [1, 2, 6])
+def test_a_sample_that_differs_is_named(tf, tmp_path, odd, batch_size):
+    """The fifth of six: in a batch of its own, the first of its batch, and amid others."""
+    change, told = ODD[odd]
+
+    def build(index):
+        tensors = {"input": np.full((3, 8, 8), index, np.uint16), "target": np.full((1,), index, np.uint8)}
+        changed = tensors | change if index == 4 else tensors
+        return sample(index, {name: tensor for name, tensor in changed.items() if tensor is not None})
+
+    made = write(tmp_path / "odd", build, counts={"train": 6})
+    with pytest.raises(tf.errors.OpError, match=rf"train/0000005\.safetensors \(sample 4\): column {told}") as caught:
+        list(to_tf(made.address, batch_size=batch_size, shuffle=False))
+    assert "as in train/0000001.safetensors (sample 0)" in str(caught.value)
+    assert "columns=" in str(caught.value)
+
+
+def test_the_first_of_many_that_differ_is_named(tf, tmp_path):
     made = TRAITS["ragged_boxes"](tmp_path)
-    with pytest.raises(tf.errors.OpError, match=r"expected .*, as in train/0000001.*columns="):
-        list(to_tf(made.address, batch_size=2, shuffle=False))
+    with pytest.raises(tf.errors.OpError, match=r"train/0000002.*: expected .*, as in train/0000001.*columns="):
+        list(to_tf(made.address, batch_size=5, shuffle=False))
 
 
 def test_dtypes_that_tf_data_cannot_carry_are_named(tf, tmp_path):
