@@ -87,6 +87,8 @@ def validate(
             origin_of(collection)
         except MLSTACError as error:
             findings.error(error)
+        except ValueError as error:  # an address or a token that cannot be sent
+            findings.say("E101", str(error))
         except Exception as error:  # noqa: BLE001 - nothing a collection holds may end a validation
             findings.say("E999", f"opening the collection: {type(error).__name__}: {error}")
         else:

@@ -203,6 +203,15 @@ def test_an_address_that_leads_nowhere_is_a_finding(address):
     assert report.errors
 
 
+@pytest.mark.parametrize(
+    ("address", "token"), [("http://127.0.0.1:9/main.json?sig=SECRET", None), ("http://127.0.0.1:9/", "SECRET€")]
+)
+def test_what_cannot_be_sent_is_a_finding_that_does_not_show_it(address, token):
+    report = validate(address, token=token)
+    assert codes(report.errors) == {"E101"}
+    assert "SECRET" not in str(report)
+
+
 def test_over_http_the_same_is_found(tmp_path, server):
     sound(tmp_path / "a")
     server.folder = tmp_path / "a"
