@@ -10,7 +10,6 @@ be started, all is done by threads.
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import selectors
@@ -24,6 +23,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple, Self
 
 import numpy as np
+from pydantic_core import from_json, to_json
 
 from mlstac_hf._write._measure import Facts
 from mlstac_hf._write._shared import IS_CHEAP, Shared, Space
@@ -115,7 +115,7 @@ class _Helper:
         parts = [(space.start, len(space.view)) for space in order.parts]
         head = b64encode(order.head).decode()
         asked = {"path": order.path, "head": head, "parts": parts, "compress": order.compress, "measure": order.measure}
-        line = memoryview(json.dumps(asked).encode() + b"\n")
+        line = memoryview(to_json(asked) + b"\n")
         self.orders.append(order)
         assert self._process.stdin is not None
         with suppress(BrokenPipeError):  # it ended; `listen` finds it out
@@ -127,7 +127,7 @@ class _Helper:
         data = os.read(self.fileno(), 2**16)
         *lines, self._said = (self._said + data).split(b"\n")
         for line in lines:
-            answer: dict[str, Any] = json.loads(line)
+            answer: dict[str, Any] = from_json(line)
             if not answer:
                 self.is_up = True
             elif "taken" in answer:
@@ -137,6 +137,12 @@ class _Helper:
             else:
                 self.orders.popleft().outcome = OSError(answer["errno"], answer["error"])
         return bool(data)
+
+    def dismiss(self) -> None:
+        """No more orders come."""
+        if self.is_up:
+            assert self._process.stdin is not None
+            self._process.stdin.close()
 
     def end(self) -> int:
         """No more orders come; wait until it has done those it has."""
@@ -173,6 +179,12 @@ class Helpers:
     def __exit__(self, *_: object) -> None:
         self.close()
         self._selector.close()
+
+    def dismiss(self) -> None:
+        """Nothing more is put: helpers may end while this process does something else."""
+        self._most = 0
+        for helper in self._helpers:
+            helper.dismiss()
 
     def close(self) -> None:
         """Nothing more is put: let helpers end what they have to do, and the memory go."""

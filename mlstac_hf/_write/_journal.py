@@ -15,6 +15,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol
 
+from pydantic_core import to_json
+
 from mlstac_hf._errors import StoreError
 from mlstac_hf._stores import LocalStore, WritableStore
 from mlstac_hf._stores._lock import lock
@@ -24,14 +26,18 @@ _EVERY = 64
 """Entries an object holds, at most."""
 _EVERY_S = 5.0
 """Between two fsyncs, or two objects."""
+_OFTEN_S = 0.05
+"""Between two writes to a file: what was put meanwhile is put again after a kill."""
 VERSION = 2
 
 Entry = dict[str, Any]
-_encoded = json.JSONEncoder(separators=(",", ":")).encode
 
 
 class _Lines(Protocol):
     """Lines that are kept."""
+
+    every_s: float
+    """How long lines may wait for others."""
 
     def read(self) -> list[bytes]: ...
     def append(self, lines: list[bytes]) -> None: ...
@@ -100,7 +106,7 @@ class Journal:
     def append(self, entry: Entry) -> None:
         """Note what is in place now."""
         self._pending.append(_line(entry))
-        if len(self._pending) >= _EVERY or time.monotonic() - self._last > _EVERY_S or isinstance(self._lines, _File):
+        if len(self._pending) >= _EVERY or time.monotonic() - self._last > self._lines.every_s:
             self.flush()
 
     def flush(self) -> None:
@@ -125,6 +131,8 @@ class Journal:
 
 class _File:
     """A file of this disk that grows; locked as long as it is open."""
+
+    every_s = _OFTEN_S
 
     def __init__(self, store: LocalStore, split: str) -> None:
         self._path = Path(store.root) / JOURNALS / f"{split}.jsonl"
@@ -168,6 +176,8 @@ class _File:
 class _Objects:
     """Objects that are written once each, numbered."""
 
+    every_s = _EVERY_S
+
     def __init__(self, store: WritableStore, split: str) -> None:
         self._store, self._split = store, split
         own = (name for name in names_of(store, JOURNALS) if name.startswith(f"{split}.") and name.endswith(".jsonl"))
@@ -203,7 +213,7 @@ class _Objects:
 
 
 def _line(entry: Entry) -> bytes:
-    return _encoded(entry).encode() + b"\n"
+    return to_json(entry) + b"\n"
 
 
 def _parsed(line: bytes) -> Entry | None:

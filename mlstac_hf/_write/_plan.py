@@ -22,6 +22,8 @@ PayloadKind = Literal["safetensors", "geotiff"]
 
 HELD = 64 << 20
 """Bytes of samples under way."""
+NEAR = 4 << 20
+"""Bytes of them that are used again and again: few enough for the processor's caches."""
 TRAIN = "train"
 
 

@@ -106,6 +106,7 @@ class SampleFiles:
 
     def finish(self, totals: Totals) -> Outcome:
         """See `Writer`."""
+        self._helpers.dismiss()
         plan = self._plan
         checksums = {}
         if self._sums:

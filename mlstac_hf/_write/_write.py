@@ -27,7 +27,7 @@ from mlstac_hf._write._helpers import Helpers
 from mlstac_hf._write._items import count_of, described
 from mlstac_hf._write._journal import Journal
 from mlstac_hf._write._main import declare, declared, is_there, kinds_of
-from mlstac_hf._write._plan import HELD, PayloadKind, Plan, Writer
+from mlstac_hf._write._plan import HELD, NEAR, PayloadKind, Plan, Writer
 from mlstac_hf._write._run import run
 from mlstac_hf._write._sample_files import SampleFiles
 
@@ -154,7 +154,7 @@ def _write_split(samples: Iterable[Any], plan: Plan, known: Collection | None, *
 
 def _helpers(plan: Plan) -> Helpers:
     """Of a call that puts files on this machine's disk."""
-    together = HELD // 2 if plan.layout == "samples" else plan.shard_nbytes + AHEAD + HELD // 16
+    together = NEAR if plan.layout == "samples" else plan.shard_nbytes + AHEAD + HELD // 16
     return Helpers(plan.workers - 1 if isinstance(plan.store, LocalStore) else 0, together + HELD, together)
 
 
