@@ -57,8 +57,11 @@ def test_workers_that_stay_go_on_from_a_state(numbered):
 
 
 KILLED = r"DataLoader worker .*(killed|exited unexpectedly)"
+# torch's handler of signals fails wherever the main thread is: in a destructor of torch, or while a socket is opened
+WHEREVER = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 
 
+@WHEREVER
 @pytest.mark.parametrize("persistent", [False, True])
 @pytest.mark.parametrize("epoch", [0, 1])
 def test_a_killed_worker_is_an_error_and_no_hang(numbered, persistent, epoch):
@@ -104,6 +107,7 @@ def fail(error, process):
     raise error("of a socket")
 
 
+@WHEREVER
 @pytest.mark.parametrize("error", [ConnectionResetError, EOFError, FileNotFoundError])
 @pytest.mark.parametrize("persistent", [False, True])
 def test_what_is_taken_over_from_a_worker_that_ends_is_an_error_by_name(numbered, error, persistent):
