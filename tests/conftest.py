@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from pathlib import Path
 
@@ -13,6 +14,10 @@ from required import left_out
 from serving import serve_folder
 
 os.environ |= {"HF_HUB_DISABLE_XET": "1", "HF_HUB_DISABLE_TELEMETRY": "1"}  # read when huggingface_hub is imported
+
+# what this process left to be collected stays: iterators of tensorflow would wait for threads that a forked one lacks
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=gc.freeze)
 
 LEFT_OUT = "MLSTAC_HF_LEFT_OUT"
 # the machines that run this are slow now and then, which is no fault of an example

@@ -5,6 +5,7 @@ import gc
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 import time
 from functools import partial
@@ -130,7 +131,7 @@ def unpacked(error, _, *, end):
 
 def test_how_a_worker_ended_is_told():
     context = multiprocessing.get_context("spawn")
-    ends = [(os._exit, (3,), "exit code 3"), (signal.raise_signal, (signal.SIGKILL,), "signal 9")]
+    ends = [(sys.exit, (3,), "exit code 3"), (signal.raise_signal, (signal.SIGKILL,), "signal 9")]
     for target, arguments, told in ends:
         one, stays = context.Process(target=target, args=arguments), context.Process(target=time.sleep, args=(60,))
         one.start()
