@@ -6,6 +6,9 @@ UV := $(ENVS)/tools/bin/uv
 ifdef PIP_FIND_LINKS
 export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
 endif
+# Tests start some thousand interpreters: what they import is compiled once, not by each of them.
+export UV_COMPILE_BYTECODE := 1
+unexport PYTHONDONTWRITEBYTECODE
 
 # The main environment runs every test; the others run what depends on what they lack or have older.
 MAIN := datasets-5.2
