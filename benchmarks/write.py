@@ -1,8 +1,9 @@
 """`write()` with all it does by default, against the same bytes in plain files, and in one big file.
 
-Each side runs in a process of its own, on the same iterator, whose making counts on all sides, and ends with `os.sync`:
-what was written is on disk. Peak memory is the most a process held, less what the bare interpreter held before it
-imported numpy or mlstac_hf, and what processes that it started hold at the end. CPU is that of all of them.
+Each side runs in a process of its own, on the same iterator, whose making counts on all sides, and ends when the disk
+has what was written: after one `os.sync`, or after `os.fsync` of each file where the side says so. Peak memory is the
+most a process held, less what the bare interpreter held before it imported numpy or mlstac_hf, and what processes that
+it started hold at the end. CPU is that of all of them.
 """
 
 from __future__ import annotations
@@ -19,7 +20,16 @@ SAMPLES = 2000
 IMAGE, MASK = (13, 128, 128), (1, 128, 128)
 SHARD = 100_000_000  # bytes of a container, as write() makes them
 ROUNDS = 6  # the disk's mood changes from one to the next
-SIDES = ("one file", "plain files", "write, samples", "plain containers", "write, container")
+FSYNC = ", fsync"
+SIDES = (
+    "one file",
+    "plain files",
+    "write, samples",
+    f"plain files{FSYNC}",
+    f"write, samples{FSYNC}",
+    "plain containers",
+    "write, container",
+)
 
 
 def samples(count):
@@ -73,6 +83,17 @@ def publish(folder, layout, count):
     return held[0]
 
 
+def to_disk(folder, *, each):
+    """Have the disk take what was written, all at once, or file after file."""
+    if not each:
+        os.sync()
+        return
+    for path in (*folder.rglob("*"), folder):
+        handle = os.open(path, os.O_RDONLY)
+        os.fsync(handle)
+        os.close(handle)
+
+
 def run(side, folder):
     """One side in this process."""
     before = memory("VmRSS")
@@ -80,17 +101,18 @@ def run(side, folder):
 
     nbytes = sum(int(np.prod(shape)) * np.dtype(kind).itemsize for shape, kind in ((IMAGE, "u2"), (MASK, "u1"))) + 536
     layouts = {"write, samples": "samples", "write, container": "container"}
-    if side in layouts:
-        publish(folder / "warm", layouts[side], 2)  # what is imported at first use is imported
+    what = side.removesuffix(FSYNC)
+    if what in layouts:
+        publish(folder / "warm", layouts[what], 2)  # what is imported at first use is imported
         shutil.rmtree(folder / "warm")
     os.sync()
     start, busy, children = time.perf_counter(), sum(os.times()[:4]), 0
-    if side in layouts:
-        children = publish(folder / "out", layouts[side], SAMPLES)
+    if what in layouts:
+        children = publish(folder / "out", layouts[what], SAMPLES)
     else:
-        size = {"one file": SAMPLES, "plain files": 1, "plain containers": SHARD // nbytes}[side]
+        size = {"one file": SAMPLES, "plain files": 1, "plain containers": SHARD // nbytes}[what]
         plain(folder / "out", [size] * -(-SAMPLES // size))
-    os.sync()
+    to_disk(folder / "out", each=what != side)
     tell(time.perf_counter() - start, before, children, cpu=sum(os.times()[:4]) - busy)
 
 
@@ -117,6 +139,9 @@ def main(folder, name="write"):
         {
             "MB/s": speed,
             "write, samples / plain files": round(speed["write, samples"] / speed["plain files"], 2),
+            "write, samples, fsync / plain files, fsync": round(
+                speed[f"write, samples{FSYNC}"] / speed[f"plain files{FSYNC}"], 2
+            ),
             "write, container / plain containers": round(speed["write, container"] / speed["plain containers"], 2),
             "write, samples / one file": round(speed["write, samples"] / speed["one file"], 2),
             "write, container / one file": round(speed["write, container"] / speed["one file"], 2),

@@ -120,22 +120,34 @@ class LocalStore:
             os.close(descriptor)
 
     def list(self, path: str) -> list[Entry]:
+        entries = []
+        for item in self._files(path):
+            try:
+                entries.append(_entry(item.name, item.stat()))
+            except OSError:  # gone meanwhile
+                continue
+        return entries
+
+    def names(self, path: str) -> set[str]:
+        """The names of the files that `list` lists; their sizes are not asked for."""
+        return {item.name for item in self._files(path)}
+
+    def _files(self, path: str) -> Iterator[os.DirEntry[str]]:
         folder = self.locate(path)
         self._check_inside(folder)
-        entries = []
         try:
             with os.scandir(folder) as items:
                 for item in items:
                     try:
-                        if item.is_file():
-                            entries.append(_entry(item.name, item.stat()))
+                        is_file = item.is_file()
                     except OSError:  # gone meanwhile, or a link to nowhere
                         continue
+                    if is_file:
+                        yield item
         except (FileNotFoundError, NotADirectoryError):
             raise FileNotFoundError(path) from None
         except OSError as error:
             raise _failed("list", self.root, path, error) from error
-        return entries
 
     def put(self, path: str, data: bytes | memoryview) -> None:
         self.put_parts(path, (data,))

@@ -57,6 +57,8 @@ def _on_disk(folder: Path) -> LocalStore:
 def names_of(store: WritableStore, folder: str) -> set[str]:
     """The files of a folder; none where there is no such folder."""
     try:
+        if isinstance(store, LocalStore):
+            return store.names(folder)
         return {entry.name for entry in store.list(folder) or ()}
     except FileNotFoundError:
         return set()

@@ -91,8 +91,9 @@ class _Helper:
         self.is_up = False
         self._said = b""
         numbers = map(str, (os.getpid(), shared.descriptor, shared.nbytes))
+        flags = ["-I", "-S", *(["-B"] if sys.dont_write_bytecode else [])]  # of which -I has it forget the last
         self._process = subprocess.Popen(  # noqa: S603 - this interpreter, and words of ours
-            [sys.executable, "-I", "-S", "-c", _BOOT, _ROOT, _PACKAGES, *numbers],
+            [sys.executable, *flags, "-c", _BOOT, _ROOT, _PACKAGES, *numbers],
             env=os.environ | _ALONE,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

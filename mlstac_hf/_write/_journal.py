@@ -163,14 +163,17 @@ class _File:
 
     def remove(self) -> None:
         self._path.unlink(missing_ok=True)
-        self.close()
+        self._let_go()
 
     def close(self) -> None:
         if self._descriptor >= 0:
             with suppress(OSError):
                 os.fsync(self._descriptor)
-            os.close(self._descriptor)
-            self._descriptor = -1
+            self._let_go()
+
+    def _let_go(self) -> None:
+        os.close(self._descriptor)
+        self._descriptor = -1
 
 
 class _Objects:

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mlstac_hf import LinkRefusedError, StoreError
-from mlstac_hf._stores import LocalStore
+from mlstac_hf._stores import LocalStore, _local
 from mlstac_hf._stores._store import check_relative
 
 OUTSIDE = ["../secret", "a/../../secret", "/etc/hostname", "train/../../secret", "..\\secret", "..", "a\0b", "\\etc"]
@@ -42,6 +42,22 @@ def test_a_folder_is_listed_with_sizes_and_without_its_folders(store):
     os.symlink("loop", os.path.join(store.root, "train", "loop"))
     assert [(entry.name, entry.nbytes) for entry in store.list("train")] == [("ü 1", 3)]
     assert [(entry.name, entry.nbytes) for entry in store.list("")] == [("main.json", 10)]
+    assert (store.names("train"), store.names("")) == ({"ü 1"}, {"main.json"})
+
+
+def test_a_file_that_goes_while_its_folder_is_listed_is_not_listed(store, monkeypatch):
+    folder = Path(store.root, "train")
+    entry = _local._entry
+
+    def others_gone(name, status):
+        for path in folder.iterdir():
+            if path.name != name:
+                path.unlink()
+        return entry(name, status)
+
+    (folder / "two").write_bytes(b"")
+    monkeypatch.setattr(_local, "_entry", others_gone)
+    assert len(store.list("train")) == 1
 
 
 @pytest.mark.parametrize("name", ["nothing", "train/nothing", "main.json/inside", "nowhere/nothing"])

@@ -18,6 +18,7 @@ from publishing import DESCRIBED, samples, tree
 
 import mlstac_hf
 from mlstac_hf import Collection, StoreError
+from mlstac_hf._write import _helpers, _shared
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="needs processes that share memory")
 
@@ -55,6 +56,16 @@ def test_helpers_put_the_same_bytes(tmp_path, options, whole, watch, workers):
     mlstac_hf.write(samples(60), tmp_path / "helped", PONDS, workers=workers, **options)
     assert watch.sent > 0
     assert tree(tmp_path / "helped") == whole
+
+
+@pytest.mark.parametrize("unwritten", [True, False])
+def test_helpers_leave_no_bytecode_where_this_process_leaves_none(monkeypatch, unwritten):
+    monkeypatch.setattr(sys, "dont_write_bytecode", unwritten)
+    helper = _helpers._Helper(_shared.Shared(4096))
+    try:
+        assert ("-B" in helper._process.args) == unwritten
+    finally:
+        helper.end()
 
 
 def test_one_thread_alone_has_no_helper(tmp_path, watch):
