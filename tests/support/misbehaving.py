@@ -20,7 +20,7 @@ import socket
 import sys
 import threading
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from email.utils import formatdate
 from fnmatch import fnmatchcase
@@ -437,8 +437,20 @@ class MisbehavingServer(ThreadingHTTPServer):
             reply = fault(request, reply)
         return reply
 
-    def count_sent(self, path: str, nbytes: int) -> None:
-        """Add to `sent`."""
+    @contextlib.contextmanager
+    def counting(self, path: str | None, nbytes: int) -> Iterator[None]:
+        """Add to `sent`, before they are: who has the last of them may ask how many there were."""
+        if path is None:
+            yield
+            return
+        self._count_sent(path, nbytes)
+        try:
+            yield
+        except OSError:
+            self._count_sent(path, -nbytes)
+            raise
+
+    def _count_sent(self, path: str, nbytes: int) -> None:
         with self._lock:
             self.sent[path] += nbytes
 
@@ -527,9 +539,9 @@ class _Handler(BaseHTTPRequestHandler):
             if not at_once and self.server.stopping.wait(trickle.seconds):
                 raise ConnectionAbortedError
             step = 1 << 20 if trickle is None else trickle.at_once if at_once else trickle.nbytes
-            self.wfile.write(data[start : start + step])
-            if counted is not None:
-                self.server.count_sent(counted, len(data[start : start + step]))
+            piece = data[start : start + step]
+            with self.server.counting(counted, len(piece)):
+                self.wfile.write(piece)
             start += step
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name of the base class
