@@ -1,17 +1,21 @@
-"""Google Cloud Storage through gcsfs, by a server of ours: no other runs without an account or a container."""
+"""Google Cloud Storage through gcsfs: read from a server of ours, which knows generations, written to an emulator."""
 
 import pickle
 import random
+from contextlib import nullcontext
 
+import numpy as np
 import pytest
 from fsspec.registry import _registry
 from gcs import GoogleStorage
 from made import plain
 from misbehaving import Having, Truncate, first
 from proxy import as_whole
+from publishing import DESCRIBED, samples
 from reads import equal
+from servers import BUCKET, google_server
 
-from mlstac_hf import CollectionNotFoundError, StoreError, load, open_collection
+from mlstac_hf import Collection, CollectionNotFoundError, StoreError, load, open_collection, validate, write
 from mlstac_hf._stores import FsspecStore
 
 DATA = random.Random(0).randbytes(5000)
@@ -19,9 +23,19 @@ NAME = "train/file one.bin"
 
 
 @pytest.fixture
-def server(monkeypatch):
+def asks_one_server(monkeypatch):
     core = pytest.importorskip("gcsfs.core")
     monkeypatch.setitem(_registry, "gs", core.GCSFileSystem)  # the other one asks another server, by gRPC, for folders
+
+
+@pytest.fixture(scope="module")
+def emulator(tmp_path_factory):
+    with google_server(tmp_path_factory.mktemp("google")) as url:
+        yield url
+
+
+@pytest.fixture
+def server(asks_one_server):
     with GoogleStorage("room") as running:
         running.objects[f"a/{NAME}"] = DATA
         yield running
@@ -70,3 +84,23 @@ def test_a_collection_is_loaded(server, tmp_path):
         server.objects[file.relative_to(tmp_path).as_posix()] = file.read_bytes()
     remote = load("gs://room/here", "numpy", storage_options=options)
     assert all(equal(one, sample.shown) for one, sample in zip(remote, made.splits["train"], strict=True))
+
+
+@pytest.mark.parametrize("layout", ["samples", "container"])
+def test_a_collection_is_written_and_gone_on_with(asks_one_server, emulator, layout):
+    if layout == "container":
+        pytest.importorskip("pyarrow")
+    described = Collection(id="ponds", **DESCRIBED, labels={"land": 0, "water": 1, "ice": 2})
+    address, options = f"gs://{BUCKET}/{layout}", {"token": "anon", "endpoint_url": emulator}
+
+    def given(count):
+        yield from samples(count)
+        if count < 20:
+            raise KeyboardInterrupt
+
+    for count in (12, 20):
+        with nullcontext() if count == 20 else pytest.raises(KeyboardInterrupt):
+            write(given(count), address, described, layout=layout, shard_nbytes=2000, storage_options=options)
+    assert validate(address, deep=True, storage_options=options).ok
+    found = load(address, "numpy", storage_options=options)
+    assert all(np.array_equal(one["input"], sample["input"]) for one, sample in zip(found, samples(20), strict=True))

@@ -1,7 +1,8 @@
-"""The four kinds of servers that collections lie on, real ones, each behind a proxy that misbehaves when asked to.
+"""The kinds of servers that collections lie on, real ones, four of them behind a proxy that misbehaves when asked to.
 
 S3 is moto's server, Azure is Azurite, http is nginx, each a process on loopback; the Hub is `hub.Hub`, which misbehaves
-itself. Where one is not installed, tests that need it are skipped and listed (see `required`).
+itself. Google Cloud is an emulator that knows no generations, for writing; `gcs` is for reading. Where one is not
+installed, tests that need it are skipped and listed (see `required`).
 """
 
 from __future__ import annotations
@@ -119,6 +120,23 @@ def azurite_server(folder: Path) -> Iterator[str]:
         yield url
 
 
+@contextmanager
+def google_server(folder: Path) -> Iterator[str]:
+    """Google Cloud Storage: the URL of an emulator, which has a bucket."""
+    for package in ("gcsfs", "gcp_storage_emulator"):
+        pytest.importorskip(package)
+    port = str(_free_port())
+    command = [sys.executable, "-W", "ignore", "-m", "gcp_storage_emulator", "start", "--host", "127.0.0.1"]
+    with _running([*command, "--port", port, "--in-memory", "--default-bucket", BUCKET], r"(services) started", folder):
+        yield f"http://127.0.0.1:{port}"
+
+
+def _free_port() -> int:
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return int(one.getsockname()[1])
+
+
 _NGINX = """
 {user}
 pid {folder}/nginx.pid;
@@ -147,9 +165,7 @@ def nginx_server(folder: Path) -> Iterator[tuple[str, Path]]:
     found = shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
     require(found, "needs nginx: apt-get install nginx-light")
     (folder / "files").mkdir()
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        port = one.getsockname()[1]
+    port = _free_port()
     user = "user root;" if os.geteuid() == 0 else ""
     (folder / "nginx.conf").write_text(_NGINX.format(folder=folder, port=port, user=user))
     command = [
