@@ -7,6 +7,7 @@ import pickle
 import random
 import warnings
 from concurrent.futures import ThreadPoolExecutor
+from uuid import uuid4
 
 import fsspec
 import numpy as np
@@ -264,6 +265,25 @@ def test_without_credentials_a_bucket_is_read_as_anybody_may(s3, monkeypatch, tm
         store.read("train/private")
     with pytest.raises(StoreError, match=r"NoCredentialsError.*\"anon\": True"):
         FsspecStore(s3.address, options | {"anon": False}).read(NAME)
+
+
+# Azure
+
+
+def test_a_public_container_is_read_by_anybody_and_no_other(azure):
+    azure.put({NAME: DATA})
+    files = fsspec.filesystem("abfs", **azure.options)
+    folder = azure.address.rpartition("/")[2]
+    parts = dict(part.split("=", 1) for part in azure.options["connection_string"].rstrip(";").split(";"))
+    options = {"connection_string": f"BlobEndpoint={parts['BlobEndpoint']};AccountName={parts['AccountName']}"}
+    with pytest.raises(StoreError, match=r"file one\.bin: .*a public container takes .*\"anon\": True"):
+        FsspecStore(azure.address, options).read(NAME)
+    public = f"open{uuid4().hex}"
+    fsspec.asyn.sync(files.loop, files.service_client.create_container, public, public_access="container")
+    files.pipe_file(f"{public}/{folder}/{NAME}", DATA)
+    azure.front.reset_counts()
+    assert FsspecStore(f"abfs://{public}/{folder}", options).read(NAME) == DATA
+    assert [request for request in azure.front.requests if "Authorization" in request.headers] == []
 
 
 def test_forked_workers_of_a_loader_read_a_bucket(bucket, tmp_path):
