@@ -270,7 +270,7 @@ class TestEnds:
 
     def test_a_reader_that_leaves_early(self, demo):
         with subprocess.Popen(
-            [sys.executable, "-c", "import sys; from mlstac_hf._cli import main; sys.exit(main())", "info", demo],
+            [sys.executable, "-m", "mlstac_hf", "info", demo],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
         ) as process:

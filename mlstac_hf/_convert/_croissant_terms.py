@@ -73,9 +73,8 @@ def _creators(collection: Collection) -> list[Node]:
 
 def _person(author: Node) -> Node:
     emails = author.get("emails")
-    found = (
-        [item.get("value") if isinstance(item, dict) else item for item in emails] if isinstance(emails, list) else []
-    )
+    listed = [author.get("email"), *(emails if isinstance(emails, list) else ())]
+    found = [item.get("value") if isinstance(item, dict) else item for item in listed]
     email = next(filter(is_email, found), None)
     organization = author.get("organization")
     return {

@@ -12,7 +12,6 @@ import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path, PurePosixPath
-from urllib.parse import unquote, urlsplit
 
 from mlstac_hf._download._digests import digest_of, sha256_of
 from mlstac_hf._download._planned import Faults, Landed, PlannedFile
@@ -30,7 +29,7 @@ from mlstac_hf._formats import (
     payload_kind,
 )
 from mlstac_hf._reading._containers import ContainerFolder, Row
-from mlstac_hf._spec import Catalog, DataFile
+from mlstac_hf._spec import Catalog, DataFile, path_in
 
 TABLE = "metadata.parquet"
 
@@ -168,7 +167,7 @@ class ContainersPlan:
         checksums: dict[str, str] = {}
         placed: list[Placed] = []
         is_whole = self.count == len(self._source) and self._source.whole is None and not skipped
-        listed = {_name(_path_of(file.href)): file for file in self._catalog.data_files}
+        listed = {_name(path_in(file.href)): file for file in self._catalog.data_files}
         for planned in self.files(skipped):
             path = planned.ways[0][1]
             target = staging.move(path, path)
@@ -215,10 +214,6 @@ class ContainersPlan:
             data = container_table(data, rows, placed)
         staging.store.put(f"{self.split}/{TABLE}", data)
         return data
-
-
-def _path_of(href: str) -> str:
-    return unquote(urlsplit(href).path) if "://" in href else href
 
 
 def _name(path: str) -> str:

@@ -22,7 +22,7 @@ from mlstac_hf._push._planned import PlannedFile
 from mlstac_hf._push._survey import SplitSurvey
 from mlstac_hf._reading import Source
 from mlstac_hf._reading._index import known_by
-from mlstac_hf._spec import Collection, find_task
+from mlstac_hf._spec import Collection, applying, find_task, flags_of
 from mlstac_hf._split import Split
 from mlstac_hf._version import __version__
 
@@ -148,7 +148,7 @@ def class_counts(collection: Collection, sources: Mapping[str, Source]) -> tuple
 
 
 def _counted(collection: Collection, source: Source) -> dict[str, int]:
-    counts = dict.fromkeys(collection.labels, 0)
+    counts, flags = dict.fromkeys(collection.labels, 0), flags_of(collection.task, collection.labels)
     indices = spread(len(source), _COUNTED)
     for index in tqdm(indices, f"{source.split}: classes", unit=" samples", disable=None, delay=2, leave=False):
         try:
@@ -157,7 +157,8 @@ def _counted(collection: Collection, source: Source) -> dict[str, int]:
             continue
         if not isinstance(target, np.ndarray) or target.dtype.kind not in "iub":
             continue
-        values, found = np.unique(target, return_counts=True)
+        applied = applying(target, flags)
+        values, found = np.unique(target if applied is None else np.array(applied, np.int64), return_counts=True)
         number_of = dict(zip(values.tolist(), found.tolist(), strict=True))
         for name, value in collection.labels.items():
             counts[name] += number_of.get(value, 0)

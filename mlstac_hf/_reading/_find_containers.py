@@ -10,7 +10,6 @@ import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
-from urllib.parse import unquote, urlsplit
 
 from mlstac_hf._errors import CollectionNotFoundError, LinkRefusedError, StoreError, warn
 from mlstac_hf._reading._container_headers import counted_containers, open_containers
@@ -18,7 +17,7 @@ from mlstac_hf._reading._containers import ContainerFolder
 from mlstac_hf._reading._metadata_table import MetadataTable
 from mlstac_hf._reading._table_rows import GroupedRows, TableError
 from mlstac_hf._reading._view import WHOLE, View
-from mlstac_hf._spec import Catalog
+from mlstac_hf._spec import Catalog, path_in
 from mlstac_hf._stores import Access, LocalStore, Store, open_link
 
 SUFFIX = ".mlstac"
@@ -102,7 +101,7 @@ def linked_containers(
 
 def _name(href: str) -> str:
     """The file's name in an address or a path."""
-    return PurePosixPath(unquote(urlsplit(href).path if "://" in href else href).replace("\\", "/")).name
+    return PurePosixPath(path_in(href).replace("\\", "/")).name
 
 
 def _present(store: Store, place: str, listed: Sequence[str], *, lists: bool) -> list[str]:

@@ -305,7 +305,7 @@ def _table(rows: Sequence[dict[str, Any]], types: Mapping[str, str]) -> Any:
 
 
 def _moments(column: Any) -> np.ndarray[Any, Any]:
-    """An Arrow column of times as `datetime64[us]` in UTC."""
+    """An Arrow column of times as `datetime64[us]` in UTC; what is finer is cut off."""
     import pyarrow as pa
 
-    return np.asarray(column.cast(pa.timestamp("us")).to_numpy(zero_copy_only=False), "datetime64[us]")
+    return np.asarray(column.cast(pa.timestamp("us"), safe=False).to_numpy(zero_copy_only=False), "datetime64[us]")

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Container, Sequence
+from collections import Counter
+from collections.abc import Container, Iterator, Sequence
 from datetime import date, datetime
 from functools import cached_property
 from typing import Any
@@ -55,6 +56,7 @@ class MetadataTable:
         names = self._rows.schema.names
         if id_column not in names:
             raise TableError(f"expected a column {id_column}, found {', '.join(names)[:200]}")
+        _check_columns(self._rows.schema, id_column)
         self._id, self._plumbing = id_column, plumbing
         self._last: tuple[int, dict[str, Any]] | None = None
         known = [name for name in (time, *TIME_COLUMNS) if name in names]
@@ -200,6 +202,37 @@ class MetadataTable:
         """The values of a column, by row."""
         values: list[Any] = self._rows.column(name).to_pylist()
         return values
+
+
+def _check_columns(schema: Any, id_column: str) -> None:
+    """Refuse a table whose rows could not be told apart, or not be shown.
+
+    Raises:
+        TableError: the message names the column.
+    """
+    import pyarrow as pa
+
+    names = Counter(schema.names)
+    for field in schema:
+        if names[field.name] > 1:
+            raise TableError(f"expected columns of different names, found {field.name!r} {names[field.name]} times")
+        if field.name in (id_column, "url") and pa.types.is_nested(field.type):
+            raise TableError(f"expected texts in column {field.name!r}, found {str(field.type)[:80]}")
+        for kind in _times_in(field.type):
+            try:
+                pa.scalar(0, kind).as_py()
+            except (pa.ArrowException, ValueError):
+                raise TableError(f"column {field.name!r}: the time zone {kind.tz!r:.80} is not known") from None
+
+
+def _times_in(kind: Any) -> Iterator[Any]:
+    """The types of times in a type."""
+    import pyarrow as pa
+
+    if pa.types.is_timestamp(kind):
+        yield kind
+    for number in range(kind.num_fields):
+        yield from _times_in(kind.field(number).type)
 
 
 def _file_name(url: object) -> str | None:

@@ -25,6 +25,12 @@ _MOST_GROUPS = 16
 """Of more row groups all is fetched where one column is asked for, whose parts lie in all of them."""
 
 
+_MOST_NBYTES, _MOST_TIMES = 64 << 20, 2000
+"""A table may hold so many bytes, and so many times those of its file more: columns of one value take next to none."""
+_WIDTHS = {"BOOLEAN": 1, "INT32": 4, "FLOAT": 4, "INT64": 8, "DOUBLE": 8, "INT96": 12}
+"""Bytes that a value takes in memory, by how it is stored; others take four and what they hold."""
+
+
 class TableError(ValueError):
     """The file is no such table; the message says why."""
 
@@ -61,7 +67,9 @@ class WholeRows:
 
     def __init__(self, data: bytes) -> None:
         with _parquet() as pq:
-            self._table = pq.ParquetFile(io.BytesIO(data)).read()  # `read_table` imports pandas
+            file = pq.ParquetFile(io.BytesIO(data))
+            _check_size(file.metadata, len(data))
+            self._table = file.read()  # `read_table` imports pandas
 
     @property
     def schema(self) -> Any:
@@ -108,6 +116,7 @@ class GroupedRows:
         with _parquet() as pq:
             self._file = pq.ParquetFile(self._ranges, metadata=metadata)
             self._metadata = self._file.metadata
+            _check_size(self._metadata, self._ranges.nbytes)
             counts = [self._metadata.row_group(number).num_rows for number in range(self._metadata.num_row_groups)]
         self._ends = list(accumulate(counts))
 
@@ -165,6 +174,27 @@ class GroupedRows:
                 self._groups[number] = self._file.read_row_group(number)
             self._ranges.let_go()
         return self._groups[number]
+
+
+def _check_size(metadata: Any, nbytes: int) -> None:
+    """Refuse a file that says it holds far more than files of its size do, before memory is taken for that.
+
+    Raises:
+        TableError: it does; the message names the column.
+    """
+    most = _MOST_NBYTES + _MOST_TIMES * nbytes
+    sums: dict[str, int] = {}
+    for number in range(metadata.num_row_groups):
+        group = metadata.row_group(number)
+        for chunk in map(group.column, range(group.num_columns)):
+            held = max(chunk.total_uncompressed_size, chunk.num_values * _WIDTHS.get(chunk.physical_type, 4))
+            sums[chunk.path_in_schema] = sums.get(chunk.path_in_schema, 0) + held
+    name = max(sums, key=lambda name: sums[name], default="")
+    if sum(sums.values()) > most:
+        raise TableError(
+            f"its {nbytes:,} bytes are said to hold {sum(sums.values()):,}, {sums[name]:,} of them in column {name!r}; "
+            f"expected {most:,} at most"
+        )
 
 
 class _Ranges(io.RawIOBase):

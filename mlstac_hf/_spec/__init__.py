@@ -2,6 +2,7 @@
 
 from mlstac_hf._spec._collection import Collection
 from mlstac_hf._spec._dialect_splits import canonical_split
+from mlstac_hf._spec._flags import applying
 from mlstac_hf._spec._main_json import Layout, address_in, main_json
 from mlstac_hf._spec._metadata import (
     STANDARD_KEYS,
@@ -21,11 +22,11 @@ from mlstac_hf._spec._metadata import (
 from mlstac_hf._spec._names import MAX_SAMPLES, PLAIN, SUFFIXES, SUMS, decode_name, encode_name, split_suffix
 from mlstac_hf._spec._parts import Annotations, Band, BandStatistics, Catalog, DataFile, Extent, Shards, TensorSchema
 from mlstac_hf._spec._planes import check_planes, of_other_numbers, of_planes
-from mlstac_hf._spec._problems import Problem, is_relative, is_url
+from mlstac_hf._spec._problems import Problem, is_relative, is_url, path_in
 from mlstac_hf._spec._publishable import check_publishable
 from mlstac_hf._spec._sensors import SENSORS, Sensor, bands_of, find_sensor
 from mlstac_hf._spec._sums import parse_sums, sums_bytes
-from mlstac_hf._spec._tasks import TASKS, Form, Task, check_sample_shapes, find_task
+from mlstac_hf._spec._tasks import TASKS, Form, Task, check_sample_shapes, find_task, flags_of
 
 __all__ = [
     "MAX_SAMPLES",
@@ -52,6 +53,7 @@ __all__ = [
     "Task",
     "TensorSchema",
     "address_in",
+    "applying",
     "bands_of",
     "canonical_split",
     "check_planes",
@@ -62,6 +64,7 @@ __all__ = [
     "encode_name",
     "find_sensor",
     "find_task",
+    "flags_of",
     "format_datetime",
     "free_names",
     "is_relative",
@@ -74,6 +77,7 @@ __all__ = [
     "parse_geotransform",
     "parse_key",
     "parse_sums",
+    "path_in",
     "split_suffix",
     "sums_bytes",
     "text_columns",

@@ -11,7 +11,16 @@ import json
 from collections.abc import Sequence
 from typing import Annotated, Any, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    ValidationError,
+    model_validator,
+)
 
 from mlstac_hf._errors import InvalidCollectionError
 from mlstac_hf._spec._dialects import SPELLINGS, read_fields
@@ -28,6 +37,8 @@ from mlstac_hf._spec._parts import (
     Link,
     Person,
     Provider,
+    counted,
+    one_alone,
 )
 from mlstac_hf._spec._sensors import complete_bands
 from mlstac_hf._spec._stac import stac_document
@@ -55,17 +66,19 @@ class Collection(BaseModel):
     description: str | None = None
     license: str | None = None
     """An SPDX identifier where the publisher kept to them."""
-    keywords: Annotated[Sequence[str], AfterValidator(tuple)] = ()
-    task: Annotated[Sequence[str], AfterValidator(tuple)] = ()
+    keywords: Annotated[Sequence[str], BeforeValidator(one_alone), AfterValidator(tuple)] = ()
+    task: Annotated[Sequence[str], BeforeValidator(one_alone), AfterValidator(tuple)] = ()
     """ML-STAC tasks such as `TensorSegmentation`, or Hugging Face ones such as `image-segmentation`."""
     labels: Labels = Field(default_factory=dict)
-    """Value by class name."""
+    """Value by class name; names alone count from 0."""
     bands: Annotated[Sequence[Band], AfterValidator(tuple)] = ()
     """Of `input`. Names alone are completed from the table of `sensor`, where it is known (see `bands_of`)."""
     band_axis: int | None = None
     """The axis of `input` that the bands lie along."""
     sensor: str | None = None
-    dimensions: dict[str, Annotated[Sequence[Dimension], AfterValidator(tuple)]] = Field(default_factory=dict)
+    dimensions: dict[str, Annotated[Sequence[Dimension], BeforeValidator(counted), AfterValidator(tuple)]] = Field(
+        default_factory=dict
+    )
     """Axes by tensor name."""
     splits: dict[str, Catalog] = Field(default_factory=dict)
     """As declared; the folder decides how many samples there really are."""
@@ -96,6 +109,8 @@ class Collection(BaseModel):
     @classmethod
     def _complete_bands(cls, fields: Any) -> Any:
         bands = fields.get("bands") if isinstance(fields, dict) else None
+        if isinstance(bands, str):
+            bands = [bands]
         if isinstance(bands, list | tuple) and any(isinstance(band, str) for band in bands):
             sensor = fields.get("sensor")
             return {**fields, "bands": complete_bands(bands, sensor if isinstance(sensor, str) else None)}
@@ -187,6 +202,15 @@ class Collection(BaseModel):
             'nir'
         """
         return stac_document(self)
+
+    def __eq__(self, other: object) -> bool:
+        """Whether all fields are equal, whatever file they were read from."""
+        if not isinstance(other, Collection):
+            return NotImplemented
+        return all(getattr(self, name) == getattr(other, name) for name in type(self).model_fields)
+
+    def __hash__(self) -> int:
+        return hash(self.id)
 
     def __repr__(self) -> str:
         splits = {name: catalog.n_items for name, catalog in self.splits.items()}

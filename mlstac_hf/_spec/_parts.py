@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 MAX_DEPTH = 64
 """How deep JSON of a collection may nest; real files stay under 10."""
@@ -43,6 +43,23 @@ MICROMETRES = {"um": 1.0, "µm": 1.0, "μm": 1.0, "micrometer": 1.0, "micrometre
 """Units of a band's wavelengths, in micrometres."""
 
 
+def one_alone(value: Any) -> Any:
+    """One text, where a row of them is expected, is a row of one."""
+    return (value,) if isinstance(value, str) else value
+
+
+def _named(value: Any) -> Any:
+    """A name, where a person or organisation is expected, is all there is to say of it."""
+    return {"name": value} if isinstance(value, str) else value
+
+
+def counted(names: Any) -> Any:
+    """Names of axes, where axes are expected, are those of the first, the second and so on."""
+    if not isinstance(names, list | tuple):
+        return names
+    return [{"axis": axis, "name": name} if isinstance(name, str) else name for axis, name in enumerate(names)]
+
+
 class Dimension(Part):
     """One axis of a tensor."""
 
@@ -56,8 +73,10 @@ class Provider(Part):
 
     name: str
     description: str | None = None
-    roles: Annotated[Sequence[str], AfterValidator(tuple)] = ()
+    roles: Annotated[Sequence[str], BeforeValidator(one_alone), AfterValidator(tuple)] = ()
     url: str | None = None
+
+    _from_name = model_validator(mode="before")(_named)
 
 
 class Person(Part):
@@ -65,8 +84,10 @@ class Person(Part):
 
     name: str
     organization: str | None = None
-    roles: Annotated[Sequence[str], AfterValidator(tuple)] = ()
+    roles: Annotated[Sequence[str], BeforeValidator(one_alone), AfterValidator(tuple)] = ()
     score: int | None = None
+
+    _from_name = model_validator(mode="before")(_named)
 
 
 class Link(Part):
@@ -78,12 +99,18 @@ class Link(Part):
     title: str | None = None
 
 
+def _rowed(value: Any) -> Any:
+    """One box or interval, where a row of them is expected, is a row of one."""
+    is_one = isinstance(value, list | tuple) and value and not any(isinstance(item, list | tuple) for item in value)
+    return (value,) if is_one else value
+
+
 class Extent(Part):
     """As stored. Boxes are often built from pixel coordinates: do not select by them."""
 
-    bbox: tuple[tuple[float, ...], ...] = ()
+    bbox: Annotated[tuple[tuple[float, ...], ...], BeforeValidator(_rowed)] = ()
     """Said to be (west, south, east, north) in WGS84 degrees."""
-    interval: tuple[tuple[str | None, str | None], ...] = ()
+    interval: Annotated[tuple[tuple[str | None, str | None], ...], BeforeValidator(_rowed)] = ()
     """ISO 8601 start and end; None is open."""
 
 
@@ -187,6 +214,15 @@ ANNOTATION_PREFIX = "mlhf:"
 ANNOTATION_KEYS = tuple(str(field.alias) for field in Annotations.model_fields.values())
 
 
+def _numbered(labels: Any) -> Any:
+    """Names alone count from 0, as those of a `ClassLabel` do."""
+    if not isinstance(labels, list | tuple) or not all(isinstance(name, str) for name in labels):
+        return labels
+    if len(set(labels)) < len(labels):
+        raise ValueError(f"expected labels of different names, got {list(labels)!r:.200}")
+    return {name: number for number, name in enumerate(labels)}
+
+
 def check_labels(labels: Mapping[str, int]) -> Mapping[str, int]:
     """Labels have names; two names may share a value."""
     if any(not name.strip() for name in labels):
@@ -194,6 +230,6 @@ def check_labels(labels: Mapping[str, int]) -> Mapping[str, int]:
     return labels
 
 
-Labels = Annotated[dict[str, int], AfterValidator(check_labels)]
+Labels = Annotated[dict[str, int], BeforeValidator(_numbered), AfterValidator(check_labels)]
 Document = dict[str, Any]
 """`main.json` as parsed, untouched."""

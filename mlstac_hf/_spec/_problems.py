@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TypeAlias
+from urllib.parse import unquote, urlsplit
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,6 +51,14 @@ _DOI = re.compile(r"(?:doi:\s*|https?://(?:dx\.)?doi\.org/)?(10\.\d{4,9}/\S+)", 
 def is_url(text: object) -> bool:
     """Whether a text is the absolute address of a file or folder."""
     return isinstance(text, str) and _URL.fullmatch(text) is not None
+
+
+def path_in(href: str) -> str:
+    """The path in an address, percent signs decoded; another text, or an address that is none, as it is."""
+    try:
+        return unquote(urlsplit(href).path) if "://" in href else unquote(href)
+    except ValueError:
+        return href
 
 
 def is_relative(text: str) -> bool:

@@ -129,8 +129,8 @@ def _check_license(collection: Collection) -> Problems:
         yield warning(
             "license-link",
             "links",
-            f"expected a link to the text of licence {license_!r}, found none. Add Link(rel='license', "
-            "href='https://…').",
+            f"expected a link to the text of licence {license_!r}, found none. Add "
+            "links=[{'rel': 'license', 'href': 'https://…'}].",
         )
 
 

@@ -65,6 +65,20 @@ def find_task(name: str) -> Task | None:
     return TASKS.get(name)
 
 
+def flags_of(tasks: Sequence[str], labels: Mapping[str, int]) -> tuple[int, ...]:
+    """The class of each place of a target `(classes,)` that says which apply: labels in order of their numbers.
+
+    Empty where no task has such targets, or there are fewer than two classes.
+
+    Example:
+        >>> flags_of(["TensorClassification"], {"forest": 1, "water": 5, "urban": 3})
+        (1, 3, 5)
+    """
+    known = [task for task in map(find_task, tasks) if task is not None]
+    numbers = sorted(set(labels.values()))
+    return tuple(numbers) if len(numbers) > 1 and any("class" in task.target for task in known) else ()
+
+
 def near_tasks(name: str) -> list[str]:
     """Names of tasks that a misspelt one may have meant, the likeliest first."""
     spelled = {_plain(known): known for known in TASKS}

@@ -10,7 +10,7 @@ from __future__ import annotations
 import ipaddress
 import re
 import socket
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from mlstac_hf._errors import LinkRefusedError, StoreError
 
@@ -33,7 +33,7 @@ def hub_resolve(url: str) -> str:
         >>> hub_resolve("https://huggingface.co/datasets/jfloresf/demo/raw/main/main.json")
         'https://huggingface.co/datasets/jfloresf/demo/resolve/main/main.json'
     """
-    parts = urlsplit(url)
+    parts = _split(url)
     return parts._replace(path=_HUB_RAW.sub(r"\1/resolve/", parts.path)).geturl()
 
 
@@ -44,7 +44,7 @@ def check_host(url: str) -> None:
         LinkRefusedError: another scheme, a login in the URL, or a host with an address that is not public.
         StoreError: the host's name is not known.
     """
-    parts = urlsplit(url)
+    parts = _split(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise refused(url, "it is no http(s) address")
     if parts.username:
@@ -56,6 +56,13 @@ def check_host(url: str) -> None:
     for *_, address in found:
         if not _is_public(ipaddress.ip_address(str(address[0]).partition("%")[0])):
             raise refused(url, f"{parts.hostname} is {address[0]}, not a public address")
+
+
+def _split(url: str) -> SplitResult:
+    try:
+        return urlsplit(url)
+    except ValueError as error:
+        raise refused(url, f"it is no address: {error}") from None
 
 
 def _is_public(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:

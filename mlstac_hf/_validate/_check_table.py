@@ -11,10 +11,14 @@ from mlstac_hf._reading._containers import ContainerFolder, Row
 from mlstac_hf._reading._metadata_table import MetadataTable
 from mlstac_hf._reading._table_rows import TableError
 from mlstac_hf._reading._view import parse_size
+from mlstac_hf._spec import Geotransform, parse_crs, parse_geotransform
 from mlstac_hf._validate._check import Check
 from mlstac_hf._validate._check_files import folder_of, inside
 from mlstac_hf._validate._findings import MOST
 from mlstac_hf._validate._scan import TABLE, Part, Seen, file_name
+
+_NEAR = 1e-3
+"""Of a pixel: tables may be rounded."""
 
 
 class TableCheck(Check):
@@ -84,6 +88,18 @@ class TableCheck(Check):
         code = row.get("proj_epsg")
         if isinstance(code, int | float) and isinstance(crs, str) and crs != f"EPSG:{int(code)}":
             self.say("W708", f"proj_epsg is {int(code)}, the raster is in {crs}", seen.place)
+        said = parse_crs(row.get("crs"))
+        if said is not None and isinstance(crs, str) and said != parse_crs(crs):
+            self.say("W708", f"crs is {said}, the raster is in {crs}", seen.place)
+        own, there = (parse_geotransform(values.get("geotransform")) for values in (row, seen.raw))
+        if own is not None and there is not None and not _is_near(own, there):
+            self.say("W708", f"geotransform is {own}, that of the raster {there}", seen.place)
         size = parse_size(row.get("proj_shape"))
         if size is not None and rows and (size[0] > rows or size[1] > columns):
             self.say("W709", f"proj_shape is {size[0]} x {size[1]}, the raster {rows} x {columns}", seen.place)
+
+
+def _is_near(one: Geotransform, other: Geotransform) -> bool:
+    """Whether two place a corner, and a pixel, at the same spot but for a thousandth of a pixel."""
+    pixel = max(map(abs, (*other[1:3], *other[4:])))
+    return all(abs(a - b) <= _NEAR * pixel for a, b in zip(one, other, strict=True))

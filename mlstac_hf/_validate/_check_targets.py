@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from mlstac_hf._formats import RASTER, Array, widen
-from mlstac_hf._spec import check_sample_shapes, find_task
+from mlstac_hf._spec import applying, check_sample_shapes, find_task, flags_of
 from mlstac_hf._validate._check import Check
 from mlstac_hf._validate._report import Place
 from mlstac_hf._validate._scan import Part, Seen
@@ -37,6 +37,7 @@ class TargetCheck(Check):
         tasks = self.collection.task
         is_told = any(task.has_classes for task in map(find_task, tasks) if task is not None)
         self._is_classes = bool(self._named) and (is_told or not tasks)
+        self._flags = flags_of(tasks, self.collection.labels)
         if not self._is_classes:
             self._named = set()
 
@@ -66,7 +67,8 @@ class TargetCheck(Check):
         if value.dtype.kind not in "biu":
             self.say("W504", f"expected whole numbers, as labels are, found {value.dtype.name}", place)
             return
-        found = _counted(value)
+        applied = applying(value, self._flags)
+        found = _counted(value) if applied is None else Counter(applied)
         self._counts.setdefault(part.name, Counter()).update(found)
         strange = sorted(set(found) - self._named)
         if strange:

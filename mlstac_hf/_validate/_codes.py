@@ -104,7 +104,7 @@ CODES: dict[str, Code] = {
     "W705": Code("metadata.parquet has rows of no datapoint", _TABLE),
     "W706": Code("metadata_length is not the length of the container's header", _TABLE),
     "W707": Code("a row says another split, or another container", _TABLE),
-    "W708": Code("proj_epsg is not the CRS of the raster", _TABLE),
+    "W708": Code("metadata.parquet places the raster elsewhere", _TABLE),
     "W709": Code("proj_shape is larger than the raster", _TABLE),
     "E710": Code("a container cannot be read", "Fetch the file anew."),
     # the validation itself

@@ -73,10 +73,10 @@ def _overlapping(ground_a: Any, ground_b: Any) -> dict[int, int]:
 
     found: dict[int, int] = {}
     tree = shapely.STRtree(ground_a)
-    of_b, of_a = tree.query_nearest(shapely.centroid(ground_b), max_distance=_TOUCHING, all_matches=False)
+    of_b, of_a = tree.query_nearest(_centres(ground_b), max_distance=_TOUCHING, all_matches=False)
     found.update(zip(of_b.tolist(), of_a.tolist(), strict=True))
     rest = np.setdiff1d(np.arange(len(ground_b)), of_b)
-    centres = shapely.STRtree(shapely.centroid(ground_a))
+    centres = shapely.STRtree(_centres(ground_a))
     within, of_a = centres.query_nearest(ground_b[rest], max_distance=_TOUCHING, all_matches=False)
     found.update(zip(rest[within].tolist(), of_a.tolist(), strict=True))
     for b in np.setdiff1d(rest, rest[within]).tolist():
@@ -87,6 +87,18 @@ def _overlapping(ground_a: Any, ground_b: Any) -> dict[int, int]:
         if is_shared.any():
             found[b] = int(near[np.argmax(is_shared)])
     return found
+
+
+def _centres(ground: Any) -> Any:
+    """A point in the middle of each; of its largest part, as two parts lie at both ends of the antimeridian."""
+    import shapely
+
+    centres = shapely.centroid(ground)
+    several = np.flatnonzero(shapely.get_num_geometries(ground) > 1)
+    for position in several:
+        parts = shapely.get_parts(ground[position])
+        centres[position] = shapely.centroid(parts[np.argmax(shapely.area(parts))])
+    return centres
 
 
 def _nearness(ground_a: Any, ground_b: Any) -> tuple[float, Any]:

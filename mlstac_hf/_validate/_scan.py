@@ -13,7 +13,6 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import PurePosixPath
 from typing import Any
-from urllib.parse import unquote, urlsplit
 
 from tqdm.auto import tqdm
 
@@ -33,7 +32,7 @@ from mlstac_hf._reading._folder import SampleFolder
 from mlstac_hf._reading._metadata_table import MetadataTable
 from mlstac_hf._reading._open import open_part
 from mlstac_hf._reading._view import view_of
-from mlstac_hf._spec import Catalog, Collection
+from mlstac_hf._spec import Catalog, Collection, path_in
 from mlstac_hf._validate._findings import Findings, code_of
 from mlstac_hf._validate._report import Place
 
@@ -117,7 +116,7 @@ class Seen:
 
 def file_name(href: str) -> str:
     """The file's name in an address or a path."""
-    return PurePosixPath(unquote(urlsplit(href).path if "://" in href else href).replace("\\", "/")).name
+    return PurePosixPath(path_in(href).replace("\\", "/")).name
 
 
 def open_part_of(collection: Collection, name: str, findings: Findings) -> Part | None:

@@ -42,7 +42,7 @@ _BOOT = """
 import os, sys, types
 root, packages, *numbers = sys.argv[1:]
 sys.path.append(packages)
-for name in ("mlstac_hf", "mlstac_hf._stores", "mlstac_hf._write"):  # their modules, without what they import
+for name in ("mlstac_hf", "mlstac_hf._spec", "mlstac_hf._stores", "mlstac_hf._write"):  # without what they import
     sys.modules[name] = types.ModuleType(name)
     sys.modules[name].__path__ = [os.path.join(root, *name.split("."))]
 from mlstac_hf._write._helper import main

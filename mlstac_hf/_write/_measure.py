@@ -6,12 +6,13 @@ sample (`_facts`). Imports nothing but the standard library and numpy, for `_hel
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mlstac_hf._spec._flags import applying
 from mlstac_hf._write._bands import bands_of
 
 if TYPE_CHECKING:
@@ -33,6 +34,8 @@ class Survey:
     band_axis: int | None = None
     classes: bool = False
     """Whether values of `target` are counted."""
+    flags: Sequence[int] = ()
+    """The class of each place of a target that says which classes apply, if targets do."""
 
     def measure(self, tensors: Mapping[str, Array], index: int) -> Facts:
         """What one sample gives.
@@ -45,7 +48,7 @@ class Survey:
         if self.statistics and "input" in tensors:
             facts["bands"] = bands_of(tensors["input"], self.band_axis, index)
         if self.classes and "target" in tensors:
-            facts["classes"] = classes_of(tensors["target"])
+            facts["classes"] = classes_of(tensors["target"], self.flags)
         return facts
 
     def ask(self, tensors: Mapping[str, Array], starts: Mapping[str, int], index: int) -> Facts | None:
@@ -62,7 +65,11 @@ class Survey:
         places = {
             name: [starts[name], array.dtype.newbyteorder("<").str, array.shape] for name, array in tensors.items()
         }
-        return {"survey": [self.statistics, self.band_axis, self.classes], "tensors": places, "index": index}
+        return {
+            "survey": [self.statistics, self.band_axis, self.classes, self.flags],
+            "tensors": places,
+            "index": index,
+        }
 
 
 def measure_in(memory: memoryview, asked: Facts) -> Facts:
@@ -72,10 +79,13 @@ def measure_in(memory: memoryview, asked: Facts) -> Facts:
     return Survey(*asked["survey"]).measure(tensors, asked["index"])
 
 
-def classes_of(array: Array) -> dict[str, int]:
-    """Elements by value; nothing where the target is no classes."""
+def classes_of(array: Array, flags: Sequence[int] = ()) -> dict[str, int]:
+    """Elements by value; nothing where the target is no classes. Of flags, the classes that apply."""
     if array.dtype.kind not in "iub" or not array.size:
         return {}
+    applied = applying(array, flags)
+    if applied is not None:
+        return dict.fromkeys(map(str, applied), 1)
     values, counts = _counted(array.reshape(-1))
     return dict(zip(map(str, values), counts, strict=True)) if len(values) <= _MAX_CLASSES else {}
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
-from mlstac_hf._spec import Catalog, Collection, Layout, canonical_split, is_url
+from mlstac_hf._spec import Catalog, Collection, Layout, canonical_split, flags_of, is_url
 from mlstac_hf._spec._dialect_splits import PLAIN_NAME
 from mlstac_hf._stores import WritableStore
 from mlstac_hf._write._facts import Totals
@@ -84,6 +84,7 @@ class Plan:
             statistics=self.split == TRAIN,
             band_axis=self.collection.band_axis,
             classes=bool(self.collection.labels),
+            flags=flags_of(self.task, self.collection.labels or {}),
         )
 
     def header(self) -> dict[str, Any]:

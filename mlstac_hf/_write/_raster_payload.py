@@ -41,8 +41,8 @@ def stack(sample: Checked) -> Array:
         array.shape[1:] != first.shape[1:] or array.dtype != first.dtype for array in arrays
     ):
         raise ValueError(
-            f'{sample.place}: payload="geotiff" holds arrays (C, H, W) of one dtype and one size; found {found}. Add '
-            'an axis to a mask with mask[None], or use payload="safetensors"'
+            f'{sample.place}: payload="geotiff" holds arrays (C, H, W) of one dtype and one size; found {found}. Give '
+            'them one dtype, add an axis to a mask with mask[None], or use payload="safetensors"'
         )
     if first.dtype.name not in _DTYPES:
         raise UnsupportedDtypeError(

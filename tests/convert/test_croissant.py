@@ -112,7 +112,7 @@ def full(folder):
         ],
         authors=[
             {"name": "Ana", "organization": "Institut", "emails": [{"value": "ana@example.org"}]},
-            {"name": "Bo", "organization": "Institut"},
+            {"name": "Bo", "organization": "Institut", "email": "bo@example.org"},
         ],
         providers=[{"name": "ESA", "roles": ["producer"], "url": "https://esa.int"}],
         paper="doi:10.1234/abc",
@@ -146,7 +146,12 @@ class TestDocument:
                     "email": "ana@example.org",
                     "affiliation": {"@type": "sc:Organization", "name": "Institut"},
                 },
-                {"@type": "sc:Person", "name": "Bo", "affiliation": {"@type": "sc:Organization", "name": "Institut"}},
+                {
+                    "@type": "sc:Person",
+                    "name": "Bo",
+                    "email": "bo@example.org",
+                    "affiliation": {"@type": "sc:Organization", "name": "Institut"},
+                },
             ],
             "conformsTo": ["http://mlcommons.org/croissant/1.1", "http://mlcommons.org/croissant/geo/1.0"],
             "spatialCoverage": said["spatialCoverage"],

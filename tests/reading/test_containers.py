@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import pickle
+import re
 import shutil
 import tarfile
 import warnings
@@ -181,6 +182,36 @@ def test_a_table_of_something_else_is_told_and_left_out(made):
         assert len(load(made.folder)) == 5
 
 
+def _zoned(pa):
+    return pa.array([0] * 5, pa.timestamp("s", "Nowhere/X"))
+
+
+@pytest.mark.parametrize(
+    ("column", "values", "message"),
+    [
+        ("datapoint_id", lambda pa: pa.array(list("abcde")), "found 'datapoint_id' 2 times"),
+        ("url", lambda pa: pa.array([["a"]] * 5), "expected texts in column 'url', found list"),
+        ("seen", _zoned, "column 'seen': the time zone 'Nowhere/X' is not known"),
+        ("seen", lambda pa: pa.array([None] * 5, pa.struct({"at": _zoned(pa).type})), "the time zone 'Nowhere/X'"),
+    ],
+)
+def test_a_table_that_cannot_be_shown_is_told_by_its_column_and_left_out(made, column, values, message):
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    path = made.folder / "train" / "metadata.parquet"
+    table = pq.read_table(path)
+    table = table.drop_columns(["url"]) if column == "url" else table
+    pq.write_table(table.append_column(column, values(pa)), path)
+    with pytest.warns(CollectionWarning, match=re.escape(message)):
+        found = load(made.folder)
+    assert len(found) == 5
+    assert found.metadata[0]["id"]
+    codes = {finding.code for finding in mlstac_hf.validate(made.folder, deep=True).findings}
+    assert "E702" in codes
+    assert "E999" not in codes
+
+
 def test_files_that_are_listed_or_there_but_not_both_are_told(made):
     shutil.move(made.folder / "train" / "train_1.mlstac", made.folder / "train" / "extra.mlstac")
     with pytest.warns(CollectionWarning) as told:
@@ -202,6 +233,24 @@ def test_containers_elsewhere_are_read_where_their_addresses_lead_if_that_is_tru
     shutil.rmtree(made.folder.parent / "elsewhere")
     with pytest.raises(mlstac_hf.CollectionNotFoundError, match=r"looked in .* for train_2\.mlstac"):
         load(made.folder, trust_links=True)
+
+
+@pytest.mark.parametrize("place", ["beside", "elsewhere"])
+def test_an_address_that_is_none_is_a_container_that_is_not_there(made, place):
+    document = json.loads((made.folder / "main.json").read_text())
+    key = "ml:catalog" if "ml:catalog" in document else "ml_catalog"
+    document[key]["train"]["data_files"][0] = "https://[::1"
+    (made.folder / "main.json").write_text(json.dumps(document))
+    if place == "elsewhere":
+        document[key]["train"]["data_files"] = ["https://[::1/train.mlstac"]
+        (made.folder / "main.json").write_text(json.dumps(document))
+        shutil.rmtree(made.folder / "train")
+        with pytest.raises(mlstac_hf.LinkRefusedError, match="it is no address"):
+            load(made.folder)
+    else:
+        with pytest.warns(CollectionWarning):
+            assert len(load(made.folder)) == 5
+    assert "E999" not in {finding.code for finding in mlstac_hf.validate(made.folder, deep=True).findings}
 
 
 def test_a_split_pickles_and_its_version_changes_with_its_files(made):

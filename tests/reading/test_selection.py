@@ -339,6 +339,21 @@ def test_places_and_times_that_are_not_known_are_told(tmp_path):
         load(tmp_path, datetime="2020")
 
 
+def test_times_may_be_finer_than_a_microsecond(tmp_path):
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    make_containers(tmp_path, places=True)
+    path = tmp_path / "train" / "metadata.parquet"
+    table = pq.read_table(path)
+    table = table.drop_columns(
+        [name for name in ("s2_date", "datetime", "start_datetime") if name in table.column_names]
+    )
+    moments = np.datetime64("2018-05-01T10:00:00.123456789", "ns") + np.arange(5) * np.timedelta64(1, "D")
+    pq.write_table(table.append_column("s2_date", pa.array(moments)), path)
+    assert len(load(tmp_path, datetime="2018-05-02/2018-05-03")) == 2
+
+
 def test_a_key_of_the_sample_layout_may_tell_the_time(tmp_path):
     for index in range(3):
         write_sample(tmp_path / "train", index, {"input": np.zeros((1, 2, 2))}, {"acquired": f"2018-05-0{index + 1}"})

@@ -233,3 +233,29 @@ def test_a_table_that_lacks_rows_is_told_and_the_others_are_found(tmp_path, publ
             assert split.metadata[15]["number"] == 15
         assert split.metadata[3]["number"] is None
         assert split[3]["input"].flat[0] == 3
+
+
+@pytest.mark.parametrize(
+    ("column", "values"),
+    [
+        ("note", lambda: ["x" * 120_000_000]),
+        ("list", lambda: pa.array([np.zeros(10_000_000, np.int64)] * 2)),
+    ],
+)
+def test_a_table_that_says_it_holds_far_more_than_its_size_is_refused_before_it_is_read(tmp_path, column, values):
+    table = pa.table({"datapoint_id": list("abcd")[: len(values())], column: values()})
+    pq.write_table(table, tmp_path / "table", compression="zstd")
+    data = (tmp_path / "table").read_bytes()
+    assert len(data) < 100_000
+    message = f"bytes are said to hold .* of them in column '{column}"
+    with pytest.raises(TableError, match=message):
+        WholeRows(data)
+    with pytest.raises(TableError, match=message):
+        GroupedRows(LocalStore(tmp_path), "table", len(data))
+
+
+def test_a_table_of_many_equal_values_is_none_of_those(tmp_path):
+    count = 1_000_000
+    columns = {f"column {number}": np.full(count, 1.0) for number in range(30)} | {"url": ["train/one.mlstac"] * count}
+    pq.write_table(pa.table({"datapoint_id": [f"{number:07d}" for number in range(count)], **columns}), tmp_path / "t")
+    assert len(WholeRows((tmp_path / "t").read_bytes())) == count

@@ -274,3 +274,41 @@ def test_brackets_inside_strings_are_no_depth():
 def test_no_bytes_whatever_raise_anything_but_our_error(data):
     with contextlib.suppress(InvalidCollectionError):
         Collection.from_bytes(data)
+
+
+def test_collections_with_the_same_fields_are_equal_wherever_they_come_from():
+    ponds = Collection(id="ponds", license="MIT", labels={"water": 1})
+    again = Collection.from_dict(ponds.to_dict())
+    assert again == ponds
+    assert len({again, ponds}) == 1
+    assert ponds != ponds.model_copy(update={"title": "Ponds"})
+    assert ponds != "ponds"
+
+
+@pytest.mark.parametrize(
+    ("short", "whole"),
+    [
+        ({"task": "TensorSegmentation"}, {"task": ["TensorSegmentation"]}),
+        ({"keywords": "water"}, {"keywords": ["water"]}),
+        ({"labels": ["land", "water"]}, {"labels": {"land": 0, "water": 1}}),
+        ({"bands": "B04", "sensor": "Sentinel-2"}, {"bands": ["B04"], "sensor": "Sentinel-2"}),
+        ({"authors": ["Ada"]}, {"authors": [{"name": "Ada"}]}),
+        ({"providers": ["ESA"]}, {"providers": [Provider(name="ESA")]}),
+        ({"reviewers": [{"name": "Ada", "roles": "critic"}]}, {"reviewers": [Person(name="Ada", roles=("critic",))]}),
+        (
+            {"dimensions": {"input": ["C", "H"]}},
+            {"dimensions": {"input": [Dimension(axis=0, name="C"), Dimension(axis=1, name="H")]}},
+        ),
+        (
+            {"extent": {"bbox": [1, 2, 3, 4], "interval": ["2020-01-01T00:00:00Z", None]}},
+            {"extent": {"bbox": [[1, 2, 3, 4]], "interval": [["2020-01-01T00:00:00Z", None]]}},
+        ),
+    ],
+)
+def test_what_can_only_be_meant_in_one_way_is_taken(short, whole):
+    assert Collection(id="ponds", **short) == Collection(id="ponds", **whole)
+
+
+def test_labels_of_one_name_are_not_counted():
+    with pytest.raises(ValidationError, match="expected labels of different names"):
+        Collection(id="ponds", labels=["water", "water"])

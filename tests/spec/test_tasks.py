@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mlstac_hf import TensorForm
-from mlstac_hf._spec import TASKS, TensorSchema, check_sample_shapes, find_task, text_columns
+from mlstac_hf._spec import TASKS, TensorSchema, applying, check_sample_shapes, find_task, flags_of, text_columns
 from mlstac_hf._spec._tasks import KINDS, near_tasks
 
 UPSTREAM = [
@@ -169,3 +169,24 @@ def test_anything_with_a_dtype_and_a_shape_is_a_form():
     assert check_sample_shapes("TensorRegression", {
         "input": SimpleNamespace(dtype="float32", shape=(3,)), "target": SimpleNamespace(dtype="float64", shape=()),
     }) is None  # fmt: skip
+
+
+def test_places_of_flags_are_classes_by_number():
+    labels = {"forest": 7, "wood": 7, "water": 1, "urban": 3}
+    assert flags_of(["TensorToTensor", "video-classification"], labels) == (1, 3, 7)
+    for task, known in ((["TensorSegmentation"], labels), ([], labels), (["TensorClassification"], {"one": 1})):
+        assert flags_of(task, known) == ()
+
+
+@pytest.mark.parametrize("dtype", ["bool", "int8", "uint64"])
+def test_flags_say_which_classes_apply(dtype):
+    assert applying(np.array([1, 0, 1], dtype), (1, 3, 7)) == [1, 7]
+    assert applying(np.zeros(3, dtype), (1, 3, 7)) == []
+
+
+@pytest.mark.parametrize(
+    "target", [np.array([0, 1, 7]), np.array([0, 1]), np.array(1), np.ones(3), np.zeros((3, 1), int)]
+)
+def test_what_is_no_row_of_flags(target):
+    assert applying(target, (1, 3, 7)) is None
+    assert applying(target, ()) is None

@@ -111,3 +111,19 @@ def test_a_split_of_many_samples_at_one_place_is_no_more_work_than_one(tmp_path)
     here = ("EPSG:32633", 500_000, 5_000_040)
     (found,) = report_of(tmp_path, train=[here] * 60, test=[here] * 60).distances
     assert found.overlapping == found.within_1km == 60
+
+
+@pytest.mark.parametrize("splits", [("train", "test"), ("test", "train")])
+def test_ground_on_both_sides_of_the_antimeridian_is_not_at_greenwich(tmp_path, splits):
+    over, at_greenwich = ("EPSG:4326", 179.9996, 51.0), ("EPSG:4326", -0.0004, 51.0)
+    report = report_of(tmp_path, **dict(zip(splits, ([over], [at_greenwich]), strict=True)))
+    assert "W605" not in {finding.code for finding in report.findings}
+    (found,) = report.distances
+    assert found.overlapping == 0
+    assert found.minimum_m > 1e6
+
+
+def test_the_same_ground_over_the_antimeridian_is_shared(tmp_path):
+    over = ("EPSG:4326", 179.9996, 51.0)
+    (found,) = report_of(tmp_path, train=[over], test=[over]).distances
+    assert (found.overlapping, found.minimum_m) == (1, 0)

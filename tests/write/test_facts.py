@@ -6,6 +6,7 @@ from collections import Counter
 
 import numpy as np
 import pytest
+from helped import Watch
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
@@ -171,7 +172,7 @@ def test_objects_of_rasterio_are_understood(tmp_path):
 @pytest.mark.parametrize(
     ("change", "error", "message"),
     [
-        ({"target": np.ones((12, 12), "uint16")}, ValueError, r"Add an axis to a mask with mask\[None\]"),
+        ({"target": np.ones((12, 12), "uint16")}, ValueError, r"add an axis to a mask with mask\[None\]"),
         ({"target": np.ones((1, 12, 12), "uint8")}, ValueError, "of one dtype and one size; found input uint16"),
         ({"target": "text"}, ValueError, "both arrays; found input uint16 .*target text"),
         (
@@ -211,3 +212,21 @@ def test_names_of_columns_are_taken_in_containers(tmp_path):
     pytest.importorskip("pyarrow")
     with pytest.raises(ValueError, match="'begin', 'url': expected other names in layout=\"container\""):
         mlstac_hf.write([{**sample(0), "url": "x", "begin": 3}], tmp_path, PONDS, layout="container")
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("layout", ["samples", "container"])
+def test_of_targets_that_say_which_classes_apply_these_are_counted(tmp_path, monkeypatch, layout, workers):
+    if layout == "container":
+        pytest.importorskip("pyarrow")
+    if workers > 1:
+        Watch(monkeypatch)
+    collection = Collection(
+        id="ponds", **DESCRIBED | {"task": ["TensorClassification"]}, labels={"urban": 3, "forest": 1, "water": 2}
+    )
+    flags = [[0, 1, 1], [1, 1, 0], [0, 0, 0], [0, 1, 0]]
+    given = [{"input": np.full((2, 4, 4), n, "uint8"), "target": np.array(row, "uint8")} for n, row in enumerate(flags)]
+    written = mlstac_hf.write(given, tmp_path, collection, layout=layout, workers=workers)
+    assert written.annotations.class_counts == {"train": {"urban": 1, "forest": 1, "water": 3}}
+    report = mlstac_hf.validate(tmp_path, deep=True)
+    assert not {finding.code for finding in report.findings} & {"E503", "W501", "N506", "W507"}

@@ -1,0 +1,7 @@
+"""`python -m mlstac_hf`, which is `mlstac-hf`."""
+
+import sys
+
+from mlstac_hf._cli import main
+
+sys.exit(main())
