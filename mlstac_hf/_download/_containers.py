@@ -157,9 +157,18 @@ class ContainersPlan:
                 new.write(old.read(nbytes))
         shutil.move(packed, path)
 
-    def final(self, file: PlannedFile, path: str, skipped: Sequence[int]) -> str:  # noqa: ARG002 - part of the seam
+    def final(
+        self,
+        file: PlannedFile,
+        path: str,
+        skipped: Sequence[int],  # noqa: ARG002 - part of the seam
+    ) -> tuple[str, int | None]:
         """See `SplitPlan`: they keep their names."""
-        return path
+        return path, file.nbytes
+
+    def beside(self) -> Sequence[str]:
+        """See `SplitPlan`."""
+        return () if self._source.table is None or not self._source.files else (f"{self.split}/{TABLE}",)
 
     def land(self, staging: Staging, skipped: Mapping[int, str]) -> Landed:
         """See `SplitPlan`."""

@@ -101,8 +101,11 @@ class SplitPlan(Protocol):
     def files(self, skipped: Mapping[int, str]) -> Iterator[PlannedFile]:
         """The files to bring, without the samples `skipped`."""
 
-    def final(self, file: PlannedFile, path: str, skipped: Sequence[int]) -> str:
-        """Where a file of `ways` will lie in the end; `skipped` are in order."""
+    def final(self, file: PlannedFile, path: str, skipped: Sequence[int]) -> tuple[str, int | None]:
+        """Where a file of `ways` will lie in the end, and its size there, if that is known; `skipped` are in order."""
+
+    def beside(self) -> Sequence[str]:
+        """Paths of what `land` puts beside the samples, where there is something to put."""
 
     def land(self, staging: Staging, skipped: Mapping[int, str]) -> Landed:
         """Move what was brought to where it will lie; what lies there already stays."""

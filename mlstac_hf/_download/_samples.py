@@ -137,10 +137,16 @@ class SamplesPlan:
             os.close(descriptor)
         return {}
 
-    def final(self, file: PlannedFile, path: str, skipped: Sequence[int]) -> str:
-        """See `SplitPlan`: numbers without gaps."""
+    def final(self, file: PlannedFile, path: str, skipped: Sequence[int]) -> tuple[str, int | None]:
+        """See `SplitPlan`: numbers without gaps. Who gets another one may be given an id, and be longer then."""
         key = file.keys[0]
-        return self._path(key - bisect_left(skipped, key), path)
+        number = key - bisect_left(skipped, key)
+        is_renamed = self._source.name(self._indices[key]) != encode_name(number)
+        return self._path(number, path), None if is_renamed else file.nbytes
+
+    def beside(self) -> Sequence[str]:
+        """See `SplitPlan`."""
+        return () if self._sums_data is None else (f"{self.split}/{SUMS}",)
 
     def land(self, staging: Staging, skipped: Mapping[int, str]) -> Landed:
         """See `SplitPlan`."""

@@ -93,9 +93,18 @@ class ShardsPlan:
                 check=partial(_check, _MAGIC[self._source.form]),
             )
 
-    def final(self, file: PlannedFile, path: str, skipped: Sequence[int]) -> str:  # noqa: ARG002 - part of the seam
+    def final(
+        self,
+        file: PlannedFile,
+        path: str,
+        skipped: Sequence[int],  # noqa: ARG002 - part of the seam
+    ) -> tuple[str, int | None]:
         """See `SplitPlan`: they keep their names."""
-        return path
+        return path, file.nbytes
+
+    def beside(self) -> Sequence[str]:
+        """See `SplitPlan`."""
+        return (f"{METADATA}/{self.split}.parquet",)
 
     def land(self, staging: Staging, skipped: Mapping[int, str]) -> Landed:
         """See `SplitPlan`."""

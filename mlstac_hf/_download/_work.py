@@ -80,7 +80,7 @@ class Work:
             self._bring(skipped)
             if sum(map(len, skipped.values())) and staging.skipped is None:
                 warn_skipped([reason for reasons in skipped.values() for reason in reasons.values()])
-            if not staging.is_done or self._fetched:
+            if not staging.is_done or self._fetched or self._lacks_tables():
                 self._land(skipped)
             staging.finish()
             return self._done(skipped)
@@ -157,8 +157,13 @@ class Work:
         """The files of a split, each with its size where it is in place."""
         landed, order = _Sizes(self._staging, landed=True), sorted(skipped)
         for file in plan.files(skipped):
-            sizes = (landed.of(plan.final(file, path, order), file.nbytes) for _, path in file.ways)
+            sizes = (landed.of(*plan.final(file, path, order)) for _, path in file.ways)
             yield file, next((nbytes for nbytes in sizes if nbytes is not None), None)
+
+    def _lacks_tables(self) -> bool:
+        """Whether something that lay beside samples is gone."""
+        landed = _Sizes(self._staging, landed=True)
+        return any(landed.of(path, None) is None for plan in self._plans for path in plan.beside())
 
     def _land(self, skipped: Skipped) -> None:
         """Put all in place, `main.json` last."""

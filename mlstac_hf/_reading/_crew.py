@@ -5,11 +5,13 @@ others: reading a sample (`Source`), what one request brings (`_merged`), batche
 
 What is ahead is bounded by bytes: little at the start, so that the first sample need not share the line with hundreds,
 and twice what was delivered from there on, up to the bound. Threads fetch and decode, and never wait for the consumer:
-what is ahead and not wanted yet lies finished in memory, and nothing more is begun.
+what is ahead and not wanted yet lies finished in memory, and nothing more is begun. What a sample takes is guessed by
+those before it; where they take far more than was guessed, threads hand back what they were given, until there is room.
 """
 
 from __future__ import annotations
 
+import heapq
 import os
 import threading
 from collections import deque
@@ -28,6 +30,7 @@ _MOST_AHEAD = 4096
 _UNKNOWN_NBYTES = 1 << 20  # of a sample that nobody knows the size of, before one was seen
 _LEAST_NBYTES = 1 << 10  # of any sample: its head, and what is noted here
 _PORTIONS = 4  # of what may be ahead: one is planned at a time, and those near one another in it are merged
+_SLACK = 4  # a part of the bound by which samples may be heavier than was guessed before they are handed back
 _MERGED_PARTS = 8
 _LEAST_MERGED = 512 << 10
 
@@ -50,6 +53,8 @@ class _Turn:
     """Bytes, where they are known."""
     weight: int
     """Bytes it is held to take in memory: a guess until it was read."""
+    number: int = 0
+    """In the order in which they are taken."""
     found: Sample | Exception | None = None
     work: Future[None] | None = None
 
@@ -84,6 +89,8 @@ class Crew:
         self._lock = threading.Lock()
         self._held = self._delivered = 0
         self._seen = self._seen_nbytes = self._seen_stored = 0
+        self._latest = self._count = 0  # bytes of the last that was read, and samples that were planned
+        self._back: list[tuple[int, _Turn]] = []  # handed back, a heap
         self._consumer = Consumer()
         self._process = os.getpid()
         self._pool = ThreadPoolExecutor(connections, "mlstac-ahead", read_for, (self._consumer,))
@@ -92,7 +99,8 @@ class Crew:
         """Plan as much as may be ahead; False where nothing is left."""
         if self._process != os.getpid():
             raise RuntimeError("samples are read ahead in one process: begin to iterate after a fork, not before")
-        while not self._is_all:
+        self._resume()
+        while not self._is_all and not self._back:
             allowed = min(self._most, self._least + 2 * self._delivered)
             portion = max(1, allowed // _PORTIONS)
             least = portion if self._windows is None else allowed // 2
@@ -108,10 +116,33 @@ class Crew:
         turn = self._turns.popleft()
         if turn.found is None and turn.work is not None:
             turn.work.result()
+        if self._is_back(turn):
+            self._read(turn, self._source)
         with self._lock:
             self._held -= turn.weight
             self._delivered += turn.weight
         return turn.index, turn.found if turn.found is not None else RuntimeError("the interpreter is ending")
+
+    def _resume(self) -> None:
+        """Give threads again what they handed back, as far as there is room; the next one in any case."""
+        while self._back:
+            with self._lock:
+                turn = self._back[0][1]
+                weight = max(self._latest, _LEAST_NBYTES)
+                if self._held + weight > self._most and turn is not self._turns[0]:
+                    return
+                heapq.heappop(self._back)
+                self._held, turn.weight = self._held + weight, weight
+            turn.work = self._pool.submit(self._read, turn, self._source)
+
+    def _is_back(self, turn: _Turn) -> bool:
+        """Whether a sample that is wanted now was handed back; it is not any more."""
+        with self._lock:
+            if (turn.number, turn) not in self._back:
+                return False
+            self._back.remove((turn.number, turn))
+            heapq.heapify(self._back)
+            return True
 
     def end(self) -> None:
         """Begin nothing more; threads end with the request that they are at. A process that was forked off has none."""
@@ -137,6 +168,7 @@ class Crew:
             except Exception as error:  # noqa: BLE001 - of whoever says which samples; raised after those before it
                 self._is_all, self._failure = True, error
                 break
+            turn.number, self._count = self._count, self._count + 1
             planned.append(turn)
             weight += turn.weight
         with self._lock:
@@ -149,7 +181,7 @@ class Crew:
             at = self._source.location(index)
             stored = self._source.nbytes(index) if at.nbytes is None else at.nbytes
         except Exception as error:  # noqa: BLE001 - at the turn of its sample
-            return _Turn(index, None, 0, _LEAST_NBYTES, error)
+            return _Turn(index, None, 0, _LEAST_NBYTES, found=error)
         if stored is None:
             weight = seen_nbytes // seen if seen else _UNKNOWN_NBYTES
         else:
@@ -174,12 +206,30 @@ class Crew:
         for turn in turns:
             if self._consumer.is_gone:
                 return
-            found = read_sample(source, turn.index, self._columns)
-            weight = _LEAST_NBYTES
-            if isinstance(found, Sample):
-                weight += sum(value.nbytes for value in found.values.values() if isinstance(value, np.ndarray))
-            with self._lock:
-                self._held += weight - turn.weight
-                turn.weight, turn.found = weight, found
-                self._seen, self._seen_nbytes = self._seen + 1, self._seen_nbytes + weight - _LEAST_NBYTES
-                self._seen_stored += turn.stored or 0
+            if self._has_room(turn):
+                self._read(turn, source)
+
+    def _has_room(self, turn: _Turn) -> bool:
+        """Whether a sample may be read now, by what the last one took; else it is handed back."""
+        with self._lock:
+            weight = max(turn.weight, self._latest)
+            if self._held + weight - turn.weight <= self._most + self._most // _SLACK:
+                self._held, turn.weight = self._held + weight - turn.weight, weight
+                return True
+            self._held, turn.weight = self._held - turn.weight, 0
+            heapq.heappush(self._back, (turn.number, turn))
+            return False
+
+    def _read(self, turn: _Turn, source: Source) -> None:
+        """Fetch and decode one sample; its weight is known then."""
+        if self._consumer.is_gone:
+            return
+        found = read_sample(source, turn.index, self._columns)
+        weight = _LEAST_NBYTES
+        if isinstance(found, Sample):
+            weight += sum(value.nbytes for value in found.values.values() if isinstance(value, np.ndarray))
+        with self._lock:
+            self._held += weight - turn.weight
+            turn.weight, turn.found, self._latest = weight, found, weight
+            self._seen, self._seen_nbytes = self._seen + 1, self._seen_nbytes + weight - _LEAST_NBYTES
+            self._seen_stored += turn.stored or 0

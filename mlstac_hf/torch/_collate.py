@@ -14,6 +14,9 @@ import torch
 from mlstac_hf._frameworks._torch import from_numpy
 from mlstac_hf.torch._rows import Rows
 
+_TEXTS, _NO_NUMBERS = "SUT", "OmM"
+"""Kinds of numpy's dtypes."""
+
 
 def collate(samples: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Make a batch of samples; pass it as `collate_fn` to a DataLoader.
@@ -43,15 +46,22 @@ def collate(samples: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 def _column(values: list[Any]) -> Any:
     if all(isinstance(value, Mapping) for value in values):
         return collate(values)
-    tensors = [
-        from_numpy(np.asarray(value)) if isinstance(value, np.ndarray | np.generic) else value for value in values
-    ]
+    tensors = list(map(_converted, values))
     first = tensors[0]
     if not all(isinstance(value, torch.Tensor) for value in tensors):
         return tensors
     if any(value.shape != first.shape or value.dtype != first.dtype for value in tensors):
         return tensors
     return torch.stack(tensors, out=_shared(first, len(tensors)))
+
+
+def _converted(value: Any) -> Any:
+    """Numbers of numpy as a tensor; its texts as such, and all else, times among it, as it is."""
+    if not isinstance(value, np.ndarray | np.generic):
+        return value
+    if value.dtype.kind in _TEXTS:
+        return value.item() if value.ndim == 0 else value
+    return value if value.dtype.kind in _NO_NUMBERS else from_numpy(np.asarray(value))
 
 
 def _shared(first: torch.Tensor, count: int) -> torch.Tensor | None:

@@ -40,10 +40,14 @@ class SampleIterable(torch.utils.data.IterableDataset[dict[str, Any]]):
     def set_epoch(self, epoch: int) -> None:
         """Say which epoch comes next: without it, all come in the same order.
 
+        After `load_state_dict`, the epoch of the state goes on where it stood, and any other begins at its start.
+
         Raises:
             ValueError, TypeError: it is no whole number from 0 on.
         """
+        was = self._course.epoch
         self._course.set_epoch(epoch)
+        self._goes_on = self._goes_on and epoch == was
         self._epoch.fill_(epoch)
 
     def __iter__(self) -> Iterator[dict[str, Any]]:

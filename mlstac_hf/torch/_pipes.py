@@ -9,6 +9,7 @@ have. Ours are asked first: `.shuffle()` and `.sharding_filter()` right behind a
 
 from __future__ import annotations
 
+import os
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from copy import copy
@@ -43,11 +44,25 @@ class _Collections:
     def __init__(self, source: Address | MapDataPipe | IterDataPipe, given: dict[str, Any]) -> None:
         self._source = source
         self._given = given
+        self._process = os.getpid()
         if not isinstance(source, MapDataPipe | IterDataPipe):
             _ = self._datasets  # an address that is wrong is found out at once
 
-    @cached_property
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_process": None}
+
+    @property
     def _datasets(self) -> list[SampleDataset]:
+        """Of a pipe of addresses, which may have others in each worker, those of this process."""
+        if self._process != os.getpid():
+            if isinstance(self._source, MapDataPipe | IterDataPipe):
+                self.__dict__.pop("_opened", None)
+                self.__dict__.pop("_ends", None)
+            self._process = os.getpid()
+        return self._opened
+
+    @cached_property
+    def _opened(self) -> list[SampleDataset]:
         if isinstance(self._source, MapDataPipe):
             addresses: list[Any] = [self._source[place] for place in range(len(self._source))]
         else:
@@ -59,7 +74,7 @@ class _Collections:
         return list(accumulate(map(len, self._datasets)))
 
     def __len__(self) -> int:
-        return self._ends[-1] if self._ends else 0
+        return sum(map(len, self._datasets))
 
     def find(self, index: int) -> tuple[SampleDataset, int]:
         which, place = self._find(index)

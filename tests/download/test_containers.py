@@ -181,3 +181,12 @@ def test_what_nobody_here_reads_comes_all_the_same(tmp_path, out):
     (made.folder / "train/train_1.mlstac").write_bytes(pack({"a": b"of a kind of its own", "b": b"another"}))
     assert download(made.folder, out).samples == {"train": 2}
     assert files(out) == files(made.folder)
+
+
+def test_a_table_that_is_lost_comes_back(tmp_path, out):
+    made = make_containers(tmp_path / "made", counts={"train": (3,)})
+    download(made.folder, out, limit=2)
+    there = files(out)
+    (out / "train" / "metadata.parquet").unlink()
+    assert download(made.folder, out, limit=2).fetched == 0
+    assert files(out) == there

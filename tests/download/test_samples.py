@@ -136,10 +136,24 @@ def test_a_sample_whose_id_is_its_name_keeps_it(tmp_path, out, pack):
         (folder / "train" / name).write_bytes(pack(save(tensors[index], metadata)))
     write_main(folder, main_json({"train": 3}))
     with pytest.warns(CollectionWarning, match="2 samples are missing"):
-        download(folder, out)
+        first = download(folder, out)
+    there = files(out)
+    assert first.nbytes == sum(file.stat().st_size for file in (out / "train").glob("0*"))
+    with pytest.warns(CollectionWarning, match="2 samples are missing"):
+        again = download(folder, out)
+    assert (again.fetched, again.nbytes) == (0, first.nbytes)
+    assert files(out) == there
     check_same(folder, out, ["train"])
     assert [facts["id"] for facts in mlstac_hf.load(out, "numpy").metadata[:]] == [name_of(i) for i in (0, 2, 4)]
     assert mlstac_hf.validate(out, deep=True).ok
+
+
+def test_a_list_of_checksums_that_is_lost_comes_back(published, out):
+    download(published, out)
+    there = files(out)
+    (out / "train" / "SHA256SUMS").unlink()
+    assert download(published, out).fetched == 0
+    assert files(out) == there
 
 
 def test_what_nobody_knows_of_main_json_stays(collection, out):

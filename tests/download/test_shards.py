@@ -84,3 +84,11 @@ def test_names_that_are_those_of_others_are_refused(published, out, href):
     pq.write_table(table.set_column(at, "mlhf:shard", pa.array([href] * len(table))), path)
     with pytest.raises(InvalidCollectionError, match="expected shards in a folder of theirs"):
         download(published, out)
+
+
+def test_a_table_that_is_lost_comes_back(published, out):
+    download(published, out)
+    there = files(out)
+    (out / "metadata" / "train.parquet").unlink()
+    assert download(published, out).fetched == 0
+    assert files(out) == there

@@ -374,3 +374,24 @@ def test_a_container_that_is_cut_spoils_what_lies_beyond_alone(tmp_path):
         found = [index for index, _ in samples_ahead(source, range(30), on_bad=lambda i, _: left_out.append(i))]
     assert (found, left_out) == (list(range(20)), list(range(20, 30)))
     assert len(made.names["train"]) == 30
+
+
+@pytest.mark.parametrize("known", [True, False])
+@pytest.mark.parametrize("light", [0, 100])
+def test_samples_far_heavier_than_was_guessed_wait_for_room(known, light):
+    """Stored in next to nothing, as rasters of one value are; those before them may have been as large as they are."""
+
+    class Packed(Watched):
+        def nbytes(self, index):
+            return (10 if index >= light else 1 << 18) if known else None
+
+    most, sizes = 4 << 20, dict.fromkeys(range(1000), 1 << 18)
+    source = Packed(sizes=sizes)
+    found, ahead = samples_ahead(source, range(600), max_nbytes=most, connections=4), []
+    for delivered, (index, _) in enumerate(found):
+        assert index == delivered
+        if delivered % 50 == 0:
+            ahead.append(len(settled(source)) - delivered - 1)
+    assert delivered == 599
+    assert max(ahead) << 18 <= most + most // 4 + (4 << 18)
+    assert sorted(source.read_so_far) == list(range(600))

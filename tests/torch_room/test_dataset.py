@@ -3,6 +3,7 @@
 import pickle
 from pathlib import Path
 
+import numpy as np
 import pytest
 from tensors import facts_of
 from torch_numbers import numbers
@@ -62,6 +63,19 @@ def test_what_a_sample_lacks_is_not_in_its_row(images):
     dataset = SampleDataset(images.address)
     assert [list(row) for row in dataset.__getitems__([0, 1])] == [["input", "target"], ["input"]]
     assert collate(dataset.__getitems__([0, 1]))["target"][1] is None
+
+
+def test_texts_and_times_of_numpy_are_no_tensors():
+    moment = np.datetime64("2020-06-01")
+    rows = [{"id": np.str_("a"), "at": moment, "any": np.array([None], object), "n": np.float32(1)}] * 2
+    rows[0] = {**rows[0], "names": np.array(["a", "b"])}
+    batch = collate(rows)
+    assert batch["id"] == ["a", "a"]
+    assert type(batch["id"][0]) is str
+    assert batch["at"] == [moment, moment]
+    assert batch["any"][0] is rows[0]["any"]
+    assert batch["names"][0] is rows[0]["names"]
+    assert batch["n"].tolist() == [1, 1]
 
 
 @pytest.mark.parametrize("workers", [0, 1])

@@ -150,3 +150,16 @@ def test_the_map_style_dataset_goes_on_too(numbered):
     other.load_state_dict(one.state_dict())
     assert got + numbers(other) == first
     assert sorted(first) == list(range(COUNT))
+
+
+def test_another_epoch_than_that_of_a_state_begins_at_its_start(numbered):
+    stream = SampleDataset(numbered).iterable()
+    found = iter(stream)
+    for _ in range(5):
+        next(found)
+    state = stream.state_dict()
+    for epoch, first in ((0, 5), (1, 0)):
+        again = SampleDataset(numbered).iterable()
+        again.load_state_dict(state)
+        again.set_epoch(epoch)
+        assert [int(sample["target"]) for sample in again] == expected(epoch)[first:]

@@ -174,3 +174,14 @@ def test_a_name_that_is_not_there_is_an_attribute_error():
     for name in mlstac_hf.torch.__all__:
         if name != "SampleNode":  # needs torchdata
             assert getattr(mlstac_hf.torch, name).__doc__
+
+
+@pytest.mark.parametrize("context", ["fork", "spawn"])
+@pytest.mark.parametrize("look", [len, lambda pipe: next(iter(pipe))])
+def test_addresses_are_split_over_workers_whatever_was_asked_before(numbered, images, look, context):
+    pipe = IterableWrapper([numbered, images.address]).sharding_filter().load_mlstac(columns=["target"])
+    assert look(pipe)
+    loader = torch.utils.data.DataLoader(pipe, batch_size=None, num_workers=2, multiprocessing_context=context)
+    before = sum(1 for _ in loader)
+    fresh = IterableWrapper([numbered, images.address]).sharding_filter().load_mlstac(columns=["target"])
+    assert before == sum(1 for _ in torch.utils.data.DataLoader(fresh, batch_size=None, num_workers=2))
