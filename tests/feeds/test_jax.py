@@ -76,7 +76,7 @@ def test_a_loop_that_is_left_leaves_no_thread(collection):
     before = threading.active_count()
     for _ in to_jax(collection.address, batch_size=1):
         break
-    assert threading.active_count() == before
+    assert threading.active_count() <= before  # those of tests before may end meanwhile
 
 
 def test_devices_and_shardings(collection):

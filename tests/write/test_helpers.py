@@ -160,7 +160,8 @@ def test_nothing_is_left(tmp_path, options, watch, fails):
         if fails:
             raise KeyboardInterrupt
 
-    before = open_files(), threading.active_count(), children()
+    mlstac_hf.write(samples(2), tmp_path / "first", PONDS, **options)  # libraries open files of theirs, once
+    files, threads, known = open_files(), threading.active_count(), set(children())
     for number in range(3):
         try:
             mlstac_hf.write(given(), tmp_path / str(number), PONDS, workers=3, **options)
@@ -168,7 +169,10 @@ def test_nothing_is_left(tmp_path, options, watch, fails):
             assert fails
         assert watch.pids
         assert not any(map(is_alive, watch.pids))
-    assert (open_files(), threading.active_count(), children()) == before
+    # there may be less, where what other tests left went meanwhile
+    assert open_files() <= files
+    assert threading.active_count() <= threads
+    assert set(children()) <= known
 
 
 SCRIPT = """
