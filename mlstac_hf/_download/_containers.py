@@ -29,7 +29,7 @@ from mlstac_hf._formats import (
     payload_kind,
 )
 from mlstac_hf._reading._containers import ContainerFolder, Row
-from mlstac_hf._spec import Catalog, DataFile, path_in
+from mlstac_hf._spec import Catalog, DataFile, file_in
 
 TABLE = "metadata.parquet"
 
@@ -157,12 +157,7 @@ class ContainersPlan:
                 new.write(old.read(nbytes))
         shutil.move(packed, path)
 
-    def final(
-        self,
-        file: PlannedFile,
-        path: str,
-        skipped: Sequence[int],  # noqa: ARG002 - part of the seam
-    ) -> tuple[str, int | None]:
+    def final(self, file: PlannedFile, path: str, *_: object) -> tuple[str, int | None]:
         """See `SplitPlan`: they keep their names."""
         return path, file.nbytes
 
@@ -176,7 +171,7 @@ class ContainersPlan:
         checksums: dict[str, str] = {}
         placed: list[Placed] = []
         is_whole = self.count == len(self._source) and self._source.whole is None and not skipped
-        listed = {_name(path_in(file.href)): file for file in self._catalog.data_files}
+        listed = {file_in(file.href): file for file in self._catalog.data_files}
         for planned in self.files(skipped):
             path = planned.ways[0][1]
             target = staging.move(path, path)

@@ -101,7 +101,7 @@ class SplitPlan(Protocol):
     def files(self, skipped: Mapping[int, str]) -> Iterator[PlannedFile]:
         """The files to bring, without the samples `skipped`."""
 
-    def final(self, file: PlannedFile, path: str, skipped: Sequence[int]) -> tuple[str, int | None]:
+    def final(self, file: PlannedFile, path: str, skipped: Sequence[int], /) -> tuple[str, int | None]:
         """Where a file of `ways` will lie in the end, and its size there, if that is known; `skipped` are in order."""
 
     def beside(self) -> Sequence[str]:

@@ -93,12 +93,7 @@ class ShardsPlan:
                 check=partial(_check, _MAGIC[self._source.form]),
             )
 
-    def final(
-        self,
-        file: PlannedFile,
-        path: str,
-        skipped: Sequence[int],  # noqa: ARG002 - part of the seam
-    ) -> tuple[str, int | None]:
+    def final(self, file: PlannedFile, path: str, *_: object) -> tuple[str, int | None]:
         """See `SplitPlan`: they keep their names."""
         return path, file.nbytes
 

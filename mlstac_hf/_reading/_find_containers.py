@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import PurePosixPath
 
 from mlstac_hf._errors import CollectionNotFoundError, LinkRefusedError, StoreError, warn
 from mlstac_hf._reading._container_headers import counted_containers, open_containers
@@ -17,7 +16,7 @@ from mlstac_hf._reading._containers import ContainerFolder
 from mlstac_hf._reading._metadata_table import MetadataTable
 from mlstac_hf._reading._table_rows import GroupedRows, TableError
 from mlstac_hf._reading._view import WHOLE, View
-from mlstac_hf._spec import Catalog, path_in
+from mlstac_hf._spec import Catalog, file_in
 from mlstac_hf._stores import Access, LocalStore, Store, open_link
 
 SUFFIX = ".mlstac"
@@ -55,7 +54,7 @@ def find_containers(store: Store, folder: str, catalog: Catalog, wanted: Wanted)
         catalog: what the collection declares of the split.
         wanted: what of it is opened.
     """
-    listed = list(dict.fromkeys(_name(file.href) for file in catalog.data_files))
+    listed = list(dict.fromkeys(file_in(file.href) for file in catalog.data_files))
     lists = wanted.lists or not listed or isinstance(store, LocalStore)
     if not lists:
         counted = _counted(store, folder, listed, catalog, wanted)
@@ -84,7 +83,7 @@ def linked_containers(
         StoreError: the network or disk failed.
     """
     folders = list(dict.fromkeys(file.href.rpartition("/")[0] for file in catalog.data_files))
-    names = [_name(file.href) for file in catalog.data_files]
+    names = [file_in(file.href) for file in catalog.data_files]
     where = " or ".join(looked)
     try:
         linked = open_link(f"{folders[0]}/" if folders[0] else ".", store, access)
@@ -97,11 +96,6 @@ def linked_containers(
             f"{', '.join(names[:5])}"
         )
     return _opened(linked, found, _table_at(linked, _TABLE, wanted), catalog, wanted)
-
-
-def _name(href: str) -> str:
-    """The file's name in an address or a path."""
-    return PurePosixPath(path_in(href).replace("\\", "/")).name
 
 
 def _present(store: Store, place: str, listed: Sequence[str], *, lists: bool) -> list[str]:
@@ -171,13 +165,13 @@ def _table_at(store: Store, path: str, wanted: Wanted, nbytes: object = None) ->
 
 def _sizes(catalog: Catalog) -> dict[str, int]:
     """Bytes by file name, as the collection claims."""
-    return {_name(file.href): file.nbytes for file in catalog.data_files if file.nbytes is not None}
+    return {file_in(file.href): file.nbytes for file in catalog.data_files if file.nbytes is not None}
 
 
 def _counts(catalog: Catalog) -> dict[str, int] | None:
     """Datapoints by file name, where `main.json` says how many each holds, as `write` has it."""
     told = [_COUNT.fullmatch(file.description or "") for file in catalog.data_files]
-    counts = {_name(file.href): int(one[1]) for file, one in zip(catalog.data_files, told, strict=True) if one}
+    counts = {file_in(file.href): int(one[1]) for file, one in zip(catalog.data_files, told, strict=True) if one}
     return counts if len(counts) == len(told) and sum(counts.values()) == catalog.n_items else None
 
 
@@ -193,7 +187,7 @@ def _opened(
     store: Store, files: Sequence[str], rows: MetadataTable | None, catalog: Catalog, wanted: Wanted
 ) -> ContainerFolder:
     needed = wanted.files(rows) if wanted.files is not None and rows is not None else None
-    chosen = [file for file in files if needed is None or _name(file) in needed]
+    chosen = [file for file in files if needed is None or file_in(file) in needed]
     found = open_containers(
         catalog.name, store, chosen, table=rows, view=wanted.view, sizes=_sizes(catalog), task=wanted.task
     )

@@ -22,7 +22,7 @@ from mlstac_hf._spec._metadata import (
 from mlstac_hf._spec._names import MAX_SAMPLES, PLAIN, SUFFIXES, SUMS, decode_name, encode_name, split_suffix
 from mlstac_hf._spec._parts import Annotations, Band, BandStatistics, Catalog, DataFile, Extent, Shards, TensorSchema
 from mlstac_hf._spec._planes import check_planes, of_other_numbers, of_planes
-from mlstac_hf._spec._problems import Problem, is_relative, is_url, path_in
+from mlstac_hf._spec._problems import Problem, file_in, is_relative, is_url
 from mlstac_hf._spec._publishable import check_publishable
 from mlstac_hf._spec._sensors import SENSORS, Sensor, bands_of, find_sensor
 from mlstac_hf._spec._sums import parse_sums, sums_bytes
@@ -62,6 +62,7 @@ __all__ = [
     "declared_keys",
     "decode_name",
     "encode_name",
+    "file_in",
     "find_sensor",
     "find_task",
     "flags_of",
@@ -77,7 +78,6 @@ __all__ = [
     "parse_geotransform",
     "parse_key",
     "parse_sums",
-    "path_in",
     "split_suffix",
     "sums_bytes",
     "text_columns",

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 from typing import TypeAlias
 from urllib.parse import unquote, urlsplit
 
@@ -53,12 +54,13 @@ def is_url(text: object) -> bool:
     return isinstance(text, str) and _URL.fullmatch(text) is not None
 
 
-def path_in(href: str) -> str:
-    """The path in an address, percent signs decoded; another text, or an address that is none, as it is."""
+def file_in(href: str) -> str:
+    """The name of the file in an address or a path, percent signs decoded; what only looks like one is a path."""
     try:
-        return unquote(urlsplit(href).path) if "://" in href else unquote(href)
+        path = urlsplit(href).path if "://" in href else href
     except ValueError:
-        return href
+        path = href
+    return PurePosixPath(unquote(path).replace("\\", "/")).name
 
 
 def is_relative(text: str) -> bool:

@@ -10,11 +10,11 @@ from collections import Counter
 from mlstac_hf._errors import MLSTACError
 from mlstac_hf._reading._containers import ContainerFolder
 from mlstac_hf._reading._folder import SampleFolder
-from mlstac_hf._spec import decode_name, encode_name, split_suffix
+from mlstac_hf._spec import decode_name, encode_name, file_in, split_suffix
 from mlstac_hf._stores import Entry
 from mlstac_hf._validate._check import Check
 from mlstac_hf._validate._findings import MOST
-from mlstac_hf._validate._scan import CONTAINER, TABLE, Part, file_name
+from mlstac_hf._validate._scan import CONTAINER, TABLE, Part
 
 
 def folder_of(source: ContainerFolder) -> str:
@@ -105,10 +105,10 @@ class FileCheck(Check):
         except FileNotFoundError:
             entries = []
         if entries is None:  # it cannot be listed
-            present = list(dict.fromkeys(file_name(row.file) for row in source.rows))
+            present = list(dict.fromkeys(file_in(row.file) for row in source.rows))
         else:
             present = sorted(entry.name for entry in entries if entry.name.endswith(CONTAINER))
-        listed = {file_name(file.href): file.nbytes for file in part.catalog.data_files}
+        listed = {file_in(file.href): file.nbytes for file in part.catalog.data_files}
         for name in listed:
             if name not in present:
                 self.say("E210", "main.json lists it, and it is not there", part.place(file=inside(folder, name)))

@@ -11,11 +11,11 @@ from mlstac_hf._reading._containers import ContainerFolder, Row
 from mlstac_hf._reading._metadata_table import MetadataTable
 from mlstac_hf._reading._table_rows import TableError
 from mlstac_hf._reading._view import parse_size
-from mlstac_hf._spec import Geotransform, parse_crs, parse_geotransform
+from mlstac_hf._spec import Geotransform, file_in, parse_crs, parse_geotransform
 from mlstac_hf._validate._check import Check
 from mlstac_hf._validate._check_files import folder_of, inside
 from mlstac_hf._validate._findings import MOST
-from mlstac_hf._validate._scan import TABLE, Part, Seen, file_name
+from mlstac_hf._validate._scan import TABLE, Part, Seen
 
 _NEAR = 1e-3
 """Of a pixel: tables may be rounded."""
@@ -42,7 +42,7 @@ class TableCheck(Check):
             self.say("W705", f"row {row}, {name!r}: no container holds it once more", part.place(file=path))
         self.survey.findings.more("W705", len(stale) - MOST)
         for index, datapoint in enumerate(source.rows):
-            if source.table.row_of(file_name(datapoint.file), datapoint.name) is None:
+            if source.table.row_of(file_in(datapoint.file), datapoint.name) is None:
                 self.say("E703", f"it has no row for {datapoint.name!r}", part.place(index))
 
     def _absent(self, part: Part, source: ContainerFolder, path: str) -> None:
@@ -64,8 +64,8 @@ class TableCheck(Check):
         if said is not None and said != part.name:
             self.say("W707", f"split is {said!r}, expected {part.name!r}", seen.place)
         url = row.get("url")
-        if url is not None and file_name(str(url)) != file_name(datapoint.file):
-            self.say("W707", f"url names {file_name(str(url))!r}, expected {file_name(datapoint.file)!r}", seen.place)
+        if url is not None and file_in(str(url)) != file_in(datapoint.file):
+            self.say("W707", f"url names {file_in(str(url))!r}, expected {file_in(datapoint.file)!r}", seen.place)
         if seen.head is not None:
             self._pixels(seen)
 

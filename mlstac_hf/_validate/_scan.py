@@ -11,7 +11,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import partial
-from pathlib import PurePosixPath
 from typing import Any
 
 from tqdm.auto import tqdm
@@ -32,7 +31,7 @@ from mlstac_hf._reading._folder import SampleFolder
 from mlstac_hf._reading._metadata_table import MetadataTable
 from mlstac_hf._reading._open import open_part
 from mlstac_hf._reading._view import view_of
-from mlstac_hf._spec import Catalog, Collection, path_in
+from mlstac_hf._spec import Catalog, Collection
 from mlstac_hf._validate._findings import Findings, code_of
 from mlstac_hf._validate._report import Place
 
@@ -112,11 +111,6 @@ class Seen:
             if name in tensors and len(tensors[name].shape) >= 2:  # noqa: PLR2004 - rows, columns
                 return tensors[name].shape[-2], tensors[name].shape[-1]
         return 0, 0
-
-
-def file_name(href: str) -> str:
-    """The file's name in an address or a path."""
-    return PurePosixPath(path_in(href).replace("\\", "/")).name
 
 
 def open_part_of(collection: Collection, name: str, findings: Findings) -> Part | None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Literal, Protocol
 
 from mlstac_hf._spec import Catalog, Collection, Layout, canonical_split, flags_of, is_url
@@ -77,7 +78,7 @@ class Plan:
         """The collection's tasks."""
         return tuple(self.collection.task)
 
-    @property
+    @cached_property
     def survey(self) -> Survey:
         """What is asked of each sample."""
         return Survey(

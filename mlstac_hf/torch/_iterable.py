@@ -47,7 +47,8 @@ class SampleIterable(torch.utils.data.IterableDataset[dict[str, Any]]):
         """
         was = self._course.epoch
         self._course.set_epoch(epoch)
-        self._goes_on = self._goes_on and epoch == was
+        if self._goes_on and epoch != was:
+            self._goes_on, self._done = False, 0
         self._epoch.fill_(epoch)
 
     def __iter__(self) -> Iterator[dict[str, Any]]:

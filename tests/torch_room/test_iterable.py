@@ -162,4 +162,5 @@ def test_another_epoch_than_that_of_a_state_begins_at_its_start(numbered):
         again = SampleDataset(numbered).iterable()
         again.load_state_dict(state)
         again.set_epoch(epoch)
+        assert again.state_dict()["done"] == first
         assert [int(sample["target"]) for sample in again] == expected(epoch)[first:]
